@@ -1,0 +1,12 @@
+//! Pawl turns what payment providers say about orders into one truth for each order, which only
+//! moves forward, and into money effects that are issued exactly once.
+//!
+//! The source reads in the order in which data flows. `order` and `provider` are pure: values in,
+//! values out, neither a clock nor I/O.
+
+pub mod cli;
+pub mod mistake;
+pub mod order;
+#[cfg(feature = "plants")]
+pub mod plant;
+pub mod provider;

@@ -1,0 +1,16 @@
+//! The `pawl` program.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pawl::cli::{Cli, run};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("pawl: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Works out where an order stands: what its joined reports mean under the rules.
+//!
+//! A pure function of the order and the rules. The time is only asked for to see whether a status
+//! has stood long enough for its effects to leave.
+
+use std::collections::BTreeMap;
+
+use super::due::collect_due;
+use super::heads::Claims;
+use super::joined::Order;
+use super::name::{Status, Track};
+use super::position::{Position, total};
+use super::rules::{KindRules, Money, Requirement, Rules};
+use super::standing::{Attention, AttentionCode, Cause, Hold, Standing};
+use super::timestamp::Timestamp;
+
+impl Standing {
+    /// Works out where an order stands.
+    #[must_use]
+    pub fn of(rules: &Rules, order: &Order, now: Timestamp) -> Self {
+        let mut judge = Judge { rules, order, now, standing: Self::default() };
+        let kind = judge.find_kind();
+        let claims = Claims::of(rules, kind, order);
+        let mut position = kind.map_or_else(Position::default, |kind| {
+            Position::before_closing(rules, kind, order, &claims)
+        });
+        let derived = kind.and_then(|kind| position.derive_status(kind));
+        judge.take_heads(claims.heads(derived.as_ref()), kind);
+        judge.judge_operations(&position);
+        if let (Some(kind), Some(head)) = (kind, judge.standing.status.clone()) {
+            let is_firm = derived.as_ref() == Some(&head) || claims.is_firm(&head);
+            if is_firm && !judge.is_held_by(Cause::Conflict) {
+                position.close(&rules.machine, kind, &head);
+            }
+        }
+        if let Some(kind) = kind {
+            judge.judge_heads(kind, &claims, &position, derived.as_ref());
+        }
+        judge.judge_registration();
+        judge.judge_account();
+        judge.judge_currencies();
+        judge.judge_currency_known(&position);
+        judge.judge_position(&position);
+        judge.collect_unknown();
+        judge.finish(kind, position)
+    }
+}
+
+/// A standing in the making.
+pub(super) struct Judge<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) order: &'a Order,
+    now: Timestamp,
+    pub(super) standing: Standing,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn hold(&mut self, hold: Hold) {
+        self.standing.holds.push(hold);
+    }
+
+    pub(super) fn early(&mut self, text: String) {
+        let hold = Hold { cause: Cause::Early, text, keys: Vec::new(), ask: true, until: None };
+        self.hold(hold);
+    }
+
+    pub(super) fn is_held_by(&self, cause: Cause) -> bool {
+        self.standing.is_held_by(cause)
+    }
+
+    fn is_waived(&self, key: &str) -> bool {
+        self.order.waived.contains(key)
+    }
+
+    /// Holds everything back unless a person accepted it by the key.
+    pub(super) fn mismatch(&mut self, key: String, text: String) {
+        if !self.is_waived(&key) {
+            let keys = vec![key];
+            self.hold(Hold { cause: Cause::Mismatch, text, keys, ask: false, until: None });
+        }
+    }
+
+    /// The one of several values that contradict each other: the only one, or the one that a person
+    /// chose. Holds everything back where neither is so.
+    pub(super) fn choose<T: Clone>(&mut self, what: &str, values: &[(String, T)]) -> Option<T> {
+        let key = |value: &str| format!("{what}={value}");
+        match values {
+            [] => return None,
+            [(_, only)] => return Some(only.clone()),
+            [_, _, ..] => {}
+        }
+        let chosen: Vec<_> = values.iter().filter(|(v, _)| self.is_waived(&key(v))).collect();
+        if let [(_, chosen)] = chosen[..] {
+            return Some(chosen.clone());
+        }
+        let said = values.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>().join(" and ");
+        self.hold(Hold {
+            cause: Cause::Mismatch,
+            text: format!("the {what} was said to be {said}"),
+            keys: values.iter().map(|(value, _)| key(value)).collect(),
+            ask: false,
+            until: None,
+        });
+        None
+    }
+
+    fn find_kind(&mut self) -> Option<&'a KindRules> {
+        let said: Vec<_> =
+            self.order.kinds.iter().map(|kind| (kind.to_string(), kind.clone())).collect();
+        let chosen = self.choose("kind", &said);
+        if said.len() > 1 && chosen.is_none() {
+            return None;
+        }
+        if let Some((name, kind)) = self.rules.kind(chosen.as_ref()) {
+            self.standing.kind = Some(name.clone());
+            return Some(kind);
+        }
+        match chosen {
+            Some(unknown) => {
+                let text = format!("the kind `{unknown}` is not in the provider's definition");
+                self.hold(Hold {
+                    cause: Cause::Mismatch,
+                    text,
+                    keys: Vec::new(),
+                    ask: false,
+                    until: None,
+                });
+            }
+            None if self.order.claims.is_empty() => {}
+            None => self.early("nothing said yet what kind of order this is".to_owned()),
+        }
+        None
+    }
+
+    fn take_heads(&mut self, heads: BTreeMap<Track, Vec<Status>>, kind: Option<&KindRules>) {
+        for (track, heads) in &heads {
+            let [first, .., last] = &heads[..] else {
+                if let ([head], true) = (&heads[..], track.is_payment()) {
+                    self.standing.status = Some(head.clone());
+                    self.standing.outcome = self.rules.machine.get(head).map(|rule| rule.outcome);
+                }
+                continue;
+            };
+            let text = if heads.len() == 2 {
+                format!("`{first}` and `{last}` were both reported, and neither leads to the other")
+            } else {
+                let names: Vec<_> = heads.iter().map(|head| format!("`{head}`")).collect();
+                format!("{} were reported, and none leads to all others", names.join(", "))
+            };
+            let on_track = |status: &Status| {
+                self.rules.machine.get(status).is_some_and(|rule| rule.track == *track)
+            };
+            let moves_money = kind.is_none_or(|kind| {
+                kind.money.keys().any(|status| on_track(status) && kind.moves_money(status))
+            });
+            if track.is_payment() || moves_money {
+                self.hold(Hold {
+                    cause: Cause::Conflict,
+                    text,
+                    keys: Vec::new(),
+                    ask: true,
+                    until: None,
+                });
+            } else {
+                self.attend(AttentionCode::Conflict, format!("conflict:{track}"), text);
+            }
+        }
+        self.standing.heads = heads;
+    }
+
+    fn attend(&mut self, code: AttentionCode, key: String, text: String) {
+        if !self.is_waived(&key) {
+            self.standing.attention.push(Attention { code, key, text });
+        }
+    }
+
+    fn judge_operations(&mut self, position: &Position) {
+        self.standing.waiting_operations = !position.waiting.is_empty();
+        for name in &position.contradicting {
+            self.hold(Hold {
+                cause: Cause::Conflict,
+                text: format!("{} {} was reported with two amounts", name.name, name.id),
+                keys: Vec::new(),
+                ask: true,
+                until: None,
+            });
+        }
+        for name in &position.unknown_operations {
+            let text = format!("the operation `{name}` is not in the provider's definition");
+            self.mismatch(format!("operation={name}"), text);
+        }
+        for (expression, fault) in &position.faults {
+            self.mismatch(format!("total={expression}"), format!("`{expression}` {fault}"));
+        }
+    }
+
+    fn judge_heads(
+        &mut self,
+        kind: &KindRules,
+        claims: &Claims<'_>,
+        position: &Position,
+        derived: Option<&Status>,
+    ) {
+        let heads: Vec<Status> = self.standing.heads.values().flatten().cloned().collect();
+        for head in &heads {
+            let is_derived = derived == Some(head);
+            if !is_derived && !claims.is_firm(head) {
+                self.early(format!("`{head}` waits for the provider's own answer"));
+            } else if let Some(money) = kind.money.get(head) {
+                self.judge_known(head, money, claims, position);
+            }
+            self.judge_grace(head, claims);
+            self.judge_amount(kind, head, claims, position);
+            let judgement = kind.money.get(head).and_then(|money| money.judgement.as_ref());
+            if let Some(judgement) = judgement.filter(|_| self.is_only_head(head)) {
+                let applies = judgement.only_with.as_ref().is_none_or(|name| {
+                    let of_head = claims.live.iter().filter(|claim| claim.status == *head);
+                    of_head.filter_map(|c| c.amounts.get(name)).any(|amount| !amount.is_zero())
+                });
+                if applies {
+                    let key = format!("judgement:{head}");
+                    self.attend(AttentionCode::Judgement, key, judgement.text.clone());
+                }
+            }
+        }
+        for claim in claims.weak.iter().filter(|claim| !heads.contains(&claim.status)) {
+            let Some(money) = kind.money.get(&claim.status) else {
+                continue;
+            };
+            let would_rise = money.totals.iter().any(|(slot, expression)| {
+                total(expression, claim).ok().flatten() > position.counter(*slot)
+            });
+            if would_rise {
+                let status = &claim.status;
+                self.early(format!("an amount of `{status}` waits for the provider's own answer"));
+            }
+        }
+    }
+
+    fn is_only_head(&self, head: &Status) -> bool {
+        self.standing.heads.values().any(|heads| heads[..] == [head.clone()])
+    }
+
+    /// What must be known before a status moves money: each total that it states, said at this very
+    /// status, and what the definition requires beyond that.
+    fn judge_known(
+        &mut self,
+        head: &Status,
+        money: &Money,
+        claims: &Claims<'_>,
+        position: &Position,
+    ) {
+        let of_head: Vec<_> = claims.strong().filter(|claim| claim.status == *head).collect();
+        for (slot, expression) in &money.totals {
+            // A total that has no usable value is a mismatch already.
+            let is_said = of_head.iter().any(|claim| total(expression, claim) != Ok(None));
+            if !is_said {
+                self.early(format!("`{head}` does not say {slot}: {expression}"));
+            }
+        }
+        for requirement in &money.requires {
+            match requirement {
+                Requirement::Amount(name) => {
+                    if !of_head.iter().any(|claim| claim.amounts.contains_key(name)) {
+                        self.early(format!("`{head}` requires {name}, which was not said"));
+                    }
+                }
+                Requirement::Counter(slot) => {
+                    if position.counter(*slot).is_none() {
+                        self.early(format!("`{head}` requires {slot}, which is not known"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn judge_grace(&mut self, head: &Status, claims: &Claims<'_>) {
+        let Some(secs) = self.rules.policy.settle_after_secs.get(head) else {
+            return;
+        };
+        let Some(since) = claims.since(head) else {
+            return;
+        };
+        let until = since.plus_secs(*secs);
+        if self.now < until && self.rules.machine.has_exit(head) {
+            let text = format!("`{head}` must stand {secs} seconds before its effects leave");
+            let (cause, until) = (Cause::Early, Some(until));
+            self.hold(Hold { cause, text, keys: Vec::new(), ask: false, until });
+        }
+    }
+
+    fn collect_unknown(&mut self) {
+        for status in &self.order.unknown_statuses {
+            // A later definition may know it.
+            if self.rules.machine.find(status).is_none() {
+                let text = format!("the provider's definition does not know the status `{status}`");
+                let key = format!("unknown_status={status}");
+                self.attend(AttentionCode::UnknownStatus, key, text);
+            }
+        }
+        for claim in self.order.live_claims() {
+            if self.rules.machine.get(&claim.status).is_none() {
+                let status = &claim.status;
+                let text = format!("the provider's definition no longer knows `{status}`");
+                let key = format!("unknown_status={status}");
+                self.attend(AttentionCode::UnknownStatus, key, text);
+            }
+        }
+        if self.order.merged_after_issue {
+            let text = "two orders of which both had issued turned out to be one".to_owned();
+            self.attend(AttentionCode::Identity, "identity".to_owned(), text);
+        }
+    }
+
+    fn finish(mut self, kind: Option<&KindRules>, position: Position) -> Standing {
+        self.standing.position = position.counters;
+        let due = kind.map(|kind| collect_due(self.order, &self.standing, kind));
+        let due = due.unwrap_or(Ok(Vec::new())).unwrap_or_else(|inexact| {
+            let slot = inexact.slot;
+            self.mismatch(format!("{slot}=inexact"), format!("{slot} cannot be held exactly"));
+            Vec::new()
+        });
+        if self.standing.holds.is_empty() {
+            self.standing.due = due;
+        }
+        let held: Vec<_> = self.standing.holds.iter().filter(|h| h.cause != Cause::Early).collect();
+        let attention: Vec<_> = held
+            .into_iter()
+            .map(|hold| {
+                let (code, word) = if hold.cause == Cause::Conflict {
+                    (AttentionCode::Conflict, "conflict")
+                } else {
+                    (AttentionCode::Mismatch, "mismatch")
+                };
+                let key =
+                    if hold.keys.is_empty() { word.to_owned() } else { hold.keys.join(" or ") };
+                Attention { code, key, text: hold.text.clone() }
+            })
+            .collect();
+        self.standing.attention.extend(attention);
+        let head = self.standing.status.as_ref();
+        let is_final =
+            head.and_then(|head| self.rules.machine.get(head)).is_some_and(|r| r.is_final);
+        self.standing.is_final = is_final && !self.standing.wants_answer();
+        self.standing
+    }
+}

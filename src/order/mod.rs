@@ -1,0 +1,33 @@
+//! The core: an order is the join of all that was reported about it. Pure; no clock, no I/O.
+//!
+//! - [`report`]: what is said about an order, in one form.
+//! - [`joined`]: the order itself, the join of its reports.
+//! - [`machine`], [`rules`], [`expression`]: what a provider's words mean.
+//! - [`standing`]: where an order stands, worked out in `judge` and `fit`: its `heads`, its [`position`], what
+//!   holds its effects back, and what is `due`.
+//! - [`mod@decide`]: one report, one order, one decision; [`resolve`]: what a person may decide.
+
+pub mod amount;
+pub mod decide;
+mod due;
+pub mod effect;
+pub mod expression;
+mod fit;
+mod heads;
+pub mod joined;
+mod judge;
+pub mod machine;
+pub mod name;
+pub mod position;
+pub mod report;
+pub mod resolve;
+pub mod rules;
+pub mod slot;
+pub mod standing;
+pub mod timestamp;
+
+pub use decide::{Decision, Seen, Verdict, decide};
+pub use joined::Order;
+pub use report::Report;
+pub use rules::Rules;
+pub use standing::Standing;

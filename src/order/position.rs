@@ -1,0 +1,246 @@
+//! Position: an order's cumulative money counters, as a function of the set of reports.
+//!
+//! Totals are the pointwise maximum over all claims; operations add up; closings bring a counter up
+//! to the one that it undoes. None of this looks at what was issued.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::amount::Amount;
+use super::expression::{Expression, ExpressionFault};
+use super::heads::Claims;
+use super::joined::{Claim, Order};
+use super::machine::Machine;
+use super::name::Status;
+use super::report::{Amounts, OperationName};
+use super::rules::{Confirm, KindRules, OperationMoney, Rules};
+use super::slot::Slot;
+
+/// The counters and what could not be counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// What each counter has come to. A counter that nothing was said about is absent.
+    pub counters: BTreeMap<Slot, Amount>,
+    /// Operations that wait for a counter to be known, or for the provider's own answer.
+    pub waiting: BTreeSet<OperationName>,
+    /// Operations that were reported with more than one amount.
+    pub contradicting: BTreeSet<OperationName>,
+    /// Operations that the definition does not know.
+    pub unknown_operations: BTreeSet<String>,
+    /// Expressions that have no usable value, and why.
+    pub faults: BTreeSet<(String, String)>,
+}
+
+/// What an expression comes to with the amounts of one claim.
+pub(super) fn total(
+    expression: &Expression,
+    claim: &Claim,
+) -> Result<Option<Amount>, ExpressionFault> {
+    expression.amount(&|name| claim.amounts.get(name).copied())
+}
+
+impl Position {
+    pub(super) fn counter(&self, slot: Slot) -> Option<Amount> {
+        self.counters.get(&slot).copied()
+    }
+
+    /// Everything but closings: those need the head, which may follow from this.
+    pub(super) fn before_closing(
+        rules: &Rules,
+        kind: &KindRules,
+        order: &Order,
+        claims: &Claims<'_>,
+    ) -> Self {
+        let mut position = Self::default();
+        position.add_totals(&rules.machine, kind, claims);
+        for registration in &order.registrations {
+            for (slot, amount) in &registration.booked {
+                position.raise(*slot, *amount);
+            }
+        }
+        position.add_operations(rules, kind, order);
+        position
+    }
+
+    /// The payment status that follows from the counters, for kinds that count operations. None
+    /// follows from counters that cannot be right, such as more released than was held.
+    pub(super) fn derive_status(&self, kind: &KindRules) -> Option<Status> {
+        let is_sane = self.excesses().next().is_none();
+        if kind.operations.is_empty() || self.counters.is_empty() || !is_sane {
+            return None;
+        }
+        let counter = |name: &str| name.parse().ok().and_then(|slot| self.counter(slot));
+        let holds = |derived: &&super::rules::Derived| {
+            derived.when.iter().all(|condition| condition.holds(&counter))
+        };
+        kind.derived.iter().find(holds).map(|derived| derived.status.clone())
+    }
+
+    /// Applies the closings of the one payment head.
+    pub(super) fn close(&mut self, machine: &Machine, kind: &KindRules, head: &Status) {
+        for slot in kind.closes(machine, head) {
+            let undone = slot.with(slot.counter.opposite());
+            if let Some(amount) = self.counter(undone) {
+                #[cfg(feature = "plants")]
+                if crate::plant::is_planted("release_by_difference") {
+                    let debited = self.counter(slot.with(super::slot::Counter::Debited));
+                    let rest = amount.above(debited.unwrap_or_default()).unwrap_or(amount);
+                    self.raise(slot, rest);
+                    continue;
+                }
+                if kind.level.contains(&slot) {
+                    self.counters.insert(slot, amount);
+                } else {
+                    self.raise(slot, amount);
+                }
+            }
+        }
+    }
+
+    /// Counters that exceed what they undo, where both are known.
+    pub(super) fn excesses(&self) -> impl Iterator<Item = (Slot, Amount, Amount)> {
+        self.counters.iter().filter_map(|(slot, amount)| {
+            let undone = self.counter(slot.with(slot.counter.undoes()?))?;
+            (*amount > undone).then_some((*slot, *amount, undone))
+        })
+    }
+
+    fn add_totals(&mut self, machine: &Machine, kind: &KindRules, claims: &Claims<'_>) {
+        let mut level: BTreeMap<Slot, Vec<(&Claim, Amount)>> = BTreeMap::new();
+        for claim in claims.strong() {
+            let Some(money) = kind.money.get(&claim.status) else {
+                continue;
+            };
+            for (slot, expression) in &money.totals {
+                match total(expression, claim) {
+                    Ok(None) => {}
+                    Ok(Some(amount)) if kind.level.contains(slot) => {
+                        level.entry(*slot).or_default().push((claim, amount));
+                    }
+                    Ok(Some(amount)) => self.raise(*slot, amount),
+                    Err(fault) => self.fault(expression, fault),
+                }
+            }
+        }
+        for (slot, said) in level {
+            // The greatest claim counts; where several are, the larger amount.
+            let is_behind = |(claim, _): &(&Claim, Amount)| {
+                said.iter().any(|(other, _)| is_before(machine, claim, other))
+            };
+            let greatest = said.iter().filter(|pair| !is_behind(pair)).map(|(_, amount)| *amount);
+            if let Some(amount) = greatest.max() {
+                self.counters.insert(slot, amount);
+            }
+        }
+    }
+
+    fn add_operations(&mut self, rules: &Rules, kind: &KindRules, order: &Order) {
+        if kind.operations.is_empty() {
+            return;
+        }
+        let mut versions: BTreeMap<&OperationName, Vec<&Amounts>> = BTreeMap::new();
+        for operation in order.live_operations() {
+            if operation.confirmed || !operation_needs_confirmation(rules, kind, operation) {
+                versions.entry(&operation.name).or_default().push(&operation.amounts);
+            } else {
+                self.waiting.insert(operation.name.clone());
+            }
+        }
+        self.waiting.retain(|name| !versions.contains_key(name));
+        let mut uncounted = Vec::new();
+        for (name, versions) in versions {
+            let Some(rule) = kind.operations.get(&name.name) else {
+                self.unknown_operations.insert(name.name.clone());
+                continue;
+            };
+            match self.read_operation(name, rule, &versions) {
+                Some(adds) => uncounted.push((name, rule, adds)),
+                None => {
+                    self.waiting.insert(name.clone());
+                }
+            }
+        }
+        // What one operation requires, another may bring: until nothing more comes to count.
+        let mut sums: BTreeMap<Slot, Amount> = BTreeMap::new();
+        loop {
+            let known: BTreeSet<Slot> = self.counters.keys().chain(sums.keys()).copied().collect();
+            let (ready, rest): (Vec<_>, Vec<_>) =
+                uncounted.into_iter().partition(|(_, rule, _)| rule.requires.is_subset(&known));
+            uncounted = rest;
+            if ready.is_empty() {
+                break;
+            }
+            for (slot, amount) in ready.into_iter().flat_map(|(_, _, adds)| adds) {
+                let sum = sums.entry(slot).or_default();
+                match sum.plus(amount) {
+                    Some(more) => *sum = more,
+                    None => {
+                        self.faults
+                            .insert((slot.to_string(), ExpressionFault::Inexact.to_string()));
+                    }
+                }
+            }
+        }
+        self.waiting.extend(uncounted.into_iter().map(|(name, _, _)| name.clone()));
+        // What the integrator booked itself is the same money, not more of it: the larger counts.
+        sums.into_iter().for_each(|(slot, sum)| self.raise(slot, sum));
+    }
+
+    /// What an operation adds; nothing as long as one of its amounts is not known.
+    fn read_operation(
+        &mut self,
+        name: &OperationName,
+        rule: &OperationMoney,
+        versions: &[&Amounts],
+    ) -> Option<Vec<(Slot, Amount)>> {
+        let mut adds = Vec::new();
+        let mut is_known = true;
+        for (slot, expression) in &rule.adds {
+            let mut values = BTreeSet::new();
+            for amounts in versions {
+                match expression.amount(&|amount| amounts.get(amount).copied()) {
+                    Ok(value) => values.extend(value),
+                    Err(fault) => self.fault(expression, fault),
+                }
+            }
+            if values.len() > 1 {
+                self.contradicting.insert(name.clone());
+            }
+            match values.last() {
+                None => is_known = false,
+                Some(value) => adds.push((*slot, *value)),
+            }
+        }
+        is_known.then_some(adds)
+    }
+
+    fn raise(&mut self, slot: Slot, amount: Amount) {
+        let counter = self.counters.entry(slot).or_insert(amount);
+        *counter = (*counter).max(amount);
+    }
+
+    fn fault(&mut self, expression: &Expression, fault: ExpressionFault) {
+        self.faults.insert((expression.to_string(), fault.to_string()));
+    }
+}
+
+fn is_before(machine: &Machine, a: &Claim, b: &Claim) -> bool {
+    let (a, b) = ((&a.status, a.time), (&b.status, b.time));
+    machine.at_most(a, b) && !machine.at_most(b, a)
+}
+
+fn operation_needs_confirmation(
+    rules: &Rules,
+    kind: &KindRules,
+    operation: &super::joined::Operation,
+) -> bool {
+    match &rules.policy.confirm {
+        Confirm::Never => false,
+        Confirm::Always => true,
+        Confirm::When { above, .. } => above.is_some_and(|above| {
+            let known = |name: &str| operation.amounts.get(name).copied();
+            let rule = kind.operations.get(&operation.name.name);
+            let mut adds = rule.into_iter().flat_map(|rule| rule.adds.values());
+            adds.any(|expression| expression.amount(&known).ok().flatten() > Some(above))
+        }),
+    }
+}

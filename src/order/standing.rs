@@ -1,0 +1,142 @@
+//! Where an order stands: its heads, its counters, what holds its effects back, what waits for a
+//! person, and what is due. Worked out in `judge`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::amount::{Amount, Currency};
+use super::effect::Effect;
+use super::machine::Outcome;
+use super::name::{Kind, Status, Track};
+use super::slot::{Leg, Slot};
+use super::timestamp::Timestamp;
+
+/// Where an order stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The heads of every track that anything was said about.
+    pub heads: BTreeMap<Track, Vec<Status>>,
+    /// The payment status; none before the first, and none while heads contradict each other.
+    pub status: Option<Status>,
+    /// What the payment status says; pending where there is none.
+    pub outcome: Option<Outcome>,
+    /// The outcome is known and so is the money: nothing is left to ask, but a slow watch.
+    pub is_final: bool,
+    /// The kind, where it is known.
+    pub kind: Option<Kind>,
+    /// The currency of each leg, where it is known.
+    pub currencies: BTreeMap<Leg, Currency>,
+    /// The counters.
+    pub position: BTreeMap<Slot, Amount>,
+    /// Operations that do not count yet.
+    pub waiting_operations: bool,
+    /// Why no effect is issued; empty where nothing stands in the way.
+    pub holds: Vec<Hold>,
+    /// What waits for a person.
+    pub attention: Vec<Attention>,
+    /// The effects that are due now. Empty while anything holds them back.
+    pub due: Vec<Effect>,
+}
+
+/// Why no effect is issued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What sort of reason.
+    pub cause: Cause,
+    /// The reason, for a person.
+    pub text: String,
+    /// The keys by which a person may accept it: one of them, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// The provider's answer may lift it.
+    #[serde(default)]
+    pub ask: bool,
+    /// It ends by itself at this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// What sort of reason holds effects back. The greater is graver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Something is not known yet.
+    Early,
+    /// An amount, a currency, a kind or an account does not fit.
+    Mismatch,
+    /// Two statuses exclude each other, or one operation has two amounts.
+    Conflict,
+}
+
+/// Something about an order that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Attention {
+    /// What sort of thing.
+    pub code: AttentionCode,
+    /// What tells it from others of its sort; by this key a person dismisses or accepts it.
+    pub key: String,
+    /// What the person must know.
+    pub text: String,
+}
+
+/// What sort of thing waits for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionCode {
+    /// The definition says that a person must decide.
+    Judgement,
+    /// Two statuses exclude each other, or one operation has two amounts.
+    Conflict,
+    /// An amount, a currency, a kind or an account does not fit.
+    Mismatch,
+    /// A status that the definition does not know.
+    UnknownStatus,
+    /// Two orders of which both had issued turned out to be one.
+    Identity,
+}
+
+impl AttentionCode {
+    /// Every code.
+    pub const ALL: [Self; 5] =
+        [Self::Judgement, Self::Conflict, Self::Mismatch, Self::UnknownStatus, Self::Identity];
+
+    /// The name in JSON, SQL and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Judgement => "judgement",
+            Self::Conflict => "conflict",
+            Self::Mismatch => "mismatch",
+            Self::UnknownStatus => "unknown_status",
+            Self::Identity => "identity",
+        }
+    }
+}
+
+impl fmt::Display for AttentionCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Standing {
+    /// Whether a cause holds effects back.
+    #[must_use]
+    pub fn is_held_by(&self, cause: Cause) -> bool {
+        self.holds.iter().any(|hold| hold.cause == cause)
+    }
+
+    /// Whether the provider's answer may bring what is missing.
+    #[must_use]
+    pub fn wants_answer(&self) -> bool {
+        self.holds.iter().any(|hold| hold.ask)
+    }
+
+    /// When a hold that ends by itself ends: the order is to be judged again then.
+    #[must_use]
+    pub fn judge_again_at(&self) -> Option<Timestamp> {
+        self.holds.iter().filter_map(|hold| hold.until).min()
+    }
+}

@@ -1,0 +1,271 @@
+//! One reader over raw JSON: keeps number literals as they were written, refuses duplicate keys, and
+//! bounds depth. `serde_json::Value` does none of it: it keeps the last of two amounts and rounds
+//! 12345678901234567890123.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// How deep a body may nest. Providers' bodies nest three or four levels.
+pub const DEPTH_MAX: usize = 32;
+
+/// A JSON value as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, by its literal.
+    Number(String),
+    /// A text, unescaped.
+    Text(String),
+    /// An array.
+    List(Vec<Json>),
+    /// An object, in the order of its keys as written. No key stands twice.
+    Object(Vec<(String, Json)>),
+}
+
+/// Why a body is not JSON that can be trusted to mean one thing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON, or not UTF-8, or more than one value.
+    #[error("the body is not JSON: {0}")]
+    Syntax(String),
+    /// The same key twice in one object: readers disagree on which one counts.
+    #[error("the key `{0}` stands twice in one object")]
+    DuplicateKey(String),
+    /// Nested deeper than [`DEPTH_MAX`].
+    #[error("the body nests deeper than {DEPTH_MAX} levels")]
+    TooDeep,
+    /// A text holds U+0000, which PostgreSQL's text cannot.
+    #[error("a text contains a NUL character")]
+    Nul,
+}
+
+impl Json {
+    /// Reads a whole body.
+    ///
+    /// # Errors
+    /// [`JsonError`].
+    pub fn read(body: &[u8]) -> Result<Self, JsonError> {
+        let raw: &RawValue = serde_json::from_slice(body).map_err(|e| syntax(&e))?;
+        read_value(raw.get(), 0)
+    }
+
+    /// The value at an RFC 6901 pointer; `None` where there is none, and for `null`.
+    #[must_use]
+    pub fn at(&self, pointer: &Pointer) -> Option<&Self> {
+        let mut value = self;
+        for step in &pointer.steps {
+            value = match value {
+                Self::Object(members) => &members.iter().find(|(key, _)| key == step)?.1,
+                Self::List(items) => items.get(step.parse::<usize>().ok()?)?,
+                Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => return None,
+            };
+        }
+        (*value != Self::Null).then_some(value)
+    }
+
+    /// What sort of value it is, for a message.
+    #[must_use]
+    pub fn sort(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> JsonError {
+    JsonError::Syntax(error.to_string())
+}
+
+fn read_value(raw: &str, depth: usize) -> Result<Json, JsonError> {
+    if depth > DEPTH_MAX {
+        return Err(JsonError::TooDeep);
+    }
+    match raw.as_bytes().first() {
+        Some(b'{') => {
+            let Members(members) = serde_json::from_str(raw).map_err(|e| syntax(&e))?;
+            let mut read: Vec<(String, Json)> = Vec::with_capacity(members.len());
+            let mut keys = std::collections::BTreeSet::new();
+            for (key, value) in members {
+                if !keys.insert(key.clone()) {
+                    return Err(JsonError::DuplicateKey(key.chars().take(40).collect()));
+                }
+                if key.contains('\0') {
+                    return Err(JsonError::Nul);
+                }
+                read.push((key, read_value(value.get(), depth + 1)?));
+            }
+            Ok(Json::Object(read))
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw).map_err(|e| syntax(&e))?;
+            let read = items.into_iter().map(|item| read_value(item.get(), depth + 1));
+            read.collect::<Result<_, _>>().map(Json::List)
+        }
+        Some(b'"') => {
+            let text: String = serde_json::from_str(raw).map_err(|e| syntax(&e))?;
+            if text.contains('\0') { Err(JsonError::Nul) } else { Ok(Json::Text(text)) }
+        }
+        Some(b't') => Ok(Json::Bool(true)),
+        Some(b'f') => Ok(Json::Bool(false)),
+        Some(b'n') => Ok(Json::Null),
+        _ => Ok(Json::Number(raw.to_owned())),
+    }
+}
+
+/// The members of an object, also those whose key stands twice.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// A JSON pointer (RFC 6901): the empty text for the whole, else `/` before each step, with `~1` for
+/// `/` and `~0` for `~`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pointer {
+    steps: Vec<String>,
+}
+
+/// A text that is no JSON pointer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a JSON pointer: write `/key/inner`, or an empty text for the whole body")]
+pub struct PointerError(String);
+
+impl std::str::FromStr for Pointer {
+    type Err = PointerError;
+
+    fn from_str(text: &str) -> Result<Self, PointerError> {
+        let error = || PointerError(text.to_owned());
+        if text.is_empty() {
+            return Ok(Self { steps: Vec::new() });
+        }
+        let steps = text.strip_prefix('/').ok_or_else(error)?.split('/').map(|step| {
+            // A tilde stands only before 0 or 1.
+            let is_valid = step.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+            is_valid.then(|| step.replace("~1", "/").replace("~0", "~")).ok_or_else(error)
+        });
+        Ok(Self { steps: steps.collect::<Result<_, _>>()? })
+    }
+}
+
+impl Pointer {
+    /// The pointer to a member of the whole.
+    #[must_use]
+    pub fn member(name: &str) -> Self {
+        Self { steps: vec![name.to_owned()] }
+    }
+
+    /// This pointer, continued by another.
+    #[must_use]
+    pub fn then(&self, inner: &Self) -> Self {
+        Self { steps: self.steps.iter().chain(&inner.steps).cloned().collect() }
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.steps {
+            write!(f, "/{}", step.replace('~', "~0").replace('/', "~1"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<Json, JsonError> {
+        Json::read(body.as_bytes())
+    }
+
+    #[test]
+    fn numbers_keep_their_literal() {
+        let body = read(r#"{"a": 12345678901234567890123, "b": [1.10, 1e400]}"#).expect("JSON");
+        let at = |pointer: &str| body.at(&pointer.parse().expect("a pointer")).cloned();
+        assert_eq!(at("/a"), Some(Json::Number("12345678901234567890123".into())));
+        assert_eq!(at("/b/0"), Some(Json::Number("1.10".into())));
+        assert_eq!(at("/b/1"), Some(Json::Number("1e400".into())));
+        assert_eq!(at("/b/2"), None);
+        assert_eq!(at("/a/0"), None);
+    }
+
+    #[test]
+    fn pointers_follow_rfc_6901() {
+        let body = read(r#"{"a/b": 1, "m~n": 2, "": 3, "n": null}"#).expect("JSON");
+        let at = |pointer: &str| body.at(&pointer.parse().expect("a pointer")).cloned();
+        assert_eq!(at("/a~1b"), Some(Json::Number("1".into())));
+        assert_eq!(at("/m~0n"), Some(Json::Number("2".into())));
+        assert_eq!(at("/"), Some(Json::Number("3".into())));
+        assert_eq!(at("/n"), None);
+        assert_eq!(at(""), Some(body.clone()));
+        for wrong in ["a", "/a~", "/a~2"] {
+            assert!(wrong.parse::<Pointer>().is_err(), "{wrong}");
+        }
+        let pointer: Pointer = "/a~1b/m~0n".parse().expect("a pointer");
+        assert_eq!(pointer.to_string(), "/a~1b/m~0n");
+    }
+
+    #[test]
+    fn a_body_that_may_mean_two_things_is_refused() {
+        let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(read(&deep(DEPTH_MAX)).is_ok());
+        assert_eq!(read(&deep(DEPTH_MAX + 1)), Err(JsonError::TooDeep));
+        assert!(read(&deep(100_000)).is_err());
+        let twice = r#"{"x": [{"amount": 1, "amount": 2}]}"#;
+        assert_eq!(read(twice), Err(JsonError::DuplicateKey("amount".into())));
+        // The same key in other letters of the escape.
+        assert!(matches!(read(r#"{"a": 1, "\u0061": 2}"#), Err(JsonError::DuplicateKey(_))));
+        assert_eq!(read(r#"{"a": "x\u0000"}"#), Err(JsonError::Nul));
+        assert_eq!(read(r#"{"\u0000": 1}"#), Err(JsonError::Nul));
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused() {
+        let bodies: [&[u8]; 10] = [
+            b"",
+            b" ",
+            b"{",
+            b"{} {}",
+            b"\xef\xbb\xbf{}",
+            b"{\"a\": \"\xff\"}",
+            br#"{"a": "\ud800"}"#,
+            b"<html>",
+            b"{\"a\": NaN}",
+            b"{\"a\": 01}",
+        ];
+        for body in bodies {
+            let text = String::from_utf8_lossy(body);
+            assert!(matches!(Json::read(body), Err(JsonError::Syntax(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A payment system's protocol, as a definition states it: how it signs, names, reads and answers.
+//! Pure: bytes and values in, values out. Nobody has to write Rust to add a provider.
+
+mod definition;
+pub mod headers;
+pub mod json;
+mod load;
+mod money;
+pub mod read;
+pub mod request;
+pub mod sample;
+pub mod secret;
+pub mod signature;
+pub mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use read::Unreadable;
+pub use sample::Sample;
+
+use crate::mistake::Mistakes;
+use crate::order::machine::Machine;
+use crate::order::name::{Kind, OrderId};
+use crate::order::report::{Origin, Report};
+use crate::order::rules::{KindRules, Policy, Rules};
+use crate::order::timestamp::Timestamp;
+use headers::Headers;
+use json::Json;
+use read::{Places, Words};
+use request::{Ask, Auth};
+use signature::Signature;
+
+/// The definitions that come with Pawl: name and text.
+pub const BUILT_IN: &[(&str, &str)] = &[("flypay", include_str!("definitions/flypay.toml"))];
+
+/// The books mode of every kind in which the provider moves nothing on the integrator's books.
+pub const NO_BOOKS: &str = "none";
+
+/// A checked definition.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its name in configuration: lower case.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// What it is, in a sentence or two.
+    pub about: String,
+    /// Where its facts come from.
+    pub documents: Vec<String>,
+    /// Its statuses and edges.
+    pub machine: Arc<Machine>,
+    /// Its kinds of orders.
+    pub kinds: BTreeMap<Kind, KindModes>,
+    /// How its callbacks are signed.
+    pub signature: Signature,
+    /// How we prove who we are when we ask.
+    pub auth: Auth,
+    /// How to ask about an order.
+    pub ask: Option<Ask>,
+    /// Bodies and what they must come to.
+    pub samples: Vec<Sample>,
+    callback: Places,
+    kind_words: BTreeMap<String, Kind>,
+    operations: BTreeSet<String>,
+}
+
+/// A kind's money in each books mode.
+#[derive(Clone, Debug)]
+pub struct KindModes {
+    /// The mode where a source does not choose.
+    pub default: String,
+    /// What statuses and operations mean for money, by mode. Always has [`NO_BOOKS`].
+    pub modes: BTreeMap<String, KindRules>,
+}
+
+/// A source chose something that its provider's definition does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    /// No such kind.
+    #[error("the provider `{provider}` has no kind `{kind}`: its kinds are {known}")]
+    Kind {
+        /// Whose definition.
+        provider: String,
+        /// What was asked for.
+        kind: String,
+        /// What there is.
+        known: String,
+    },
+    /// No such books mode.
+    #[error("the kind `{kind}` has no books mode `{mode}`: write {known}")]
+    Mode {
+        /// Of which kind.
+        kind: Kind,
+        /// What was asked for.
+        mode: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+impl Provider {
+    /// Reads and checks a definition. `file` is how messages call it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with line and column.
+    pub fn load(file: &str, text: &str) -> Result<Self, Mistakes> {
+        load::load(text).map_err(|mistakes| Mistakes::in_file(file, text, mistakes))
+    }
+
+    /// Every definition that comes with Pawl.
+    ///
+    /// # Errors
+    /// Never in a build that passed its tests.
+    pub fn built_in() -> Result<Vec<Self>, Mistakes> {
+        let load = |(name, text): &(&str, &str)| Self::load(&format!("{name}.toml"), text);
+        BUILT_IN.iter().map(load).collect()
+    }
+
+    /// What a source's orders are decided by: the books mode of each kind that it chose, and its
+    /// policy.
+    ///
+    /// # Errors
+    /// [`RulesError`] for a kind or a mode that the definition does not have.
+    pub fn rules(
+        &self,
+        books: &BTreeMap<Kind, String>,
+        policy: Policy,
+    ) -> Result<Rules, RulesError> {
+        if let Some(kind) = books.keys().find(|kind| !self.kinds.contains_key(*kind)) {
+            return Err(self.no_such_kind(kind.as_str()));
+        }
+        let choose = |(kind, modes): (&Kind, &KindModes)| {
+            let mode = books.get(kind).unwrap_or(&modes.default);
+            let rules = modes.modes.get(mode).ok_or_else(|| RulesError::Mode {
+                kind: kind.clone(),
+                mode: mode.clone(),
+                known: modes.modes.keys().cloned().collect::<Vec<_>>().join(" or "),
+            })?;
+            Ok((kind.clone(), rules.clone()))
+        };
+        let kinds = self.kinds.iter().map(choose).collect::<Result<_, _>>()?;
+        Ok(Rules { machine: Arc::clone(&self.machine), kinds: Arc::new(kinds), policy })
+    }
+
+    /// The error for a kind that the definition does not have.
+    #[must_use]
+    pub fn no_such_kind(&self, kind: &str) -> RulesError {
+        RulesError::Kind {
+            provider: self.name.clone(),
+            kind: kind.to_owned(),
+            known: self.kinds.keys().map(Kind::as_str).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// Reads an authentic callback into its reports.
+    ///
+    /// # Errors
+    /// [`Unreadable`]; the callback becomes a dead letter.
+    pub fn read_callback(
+        &self,
+        body: &[u8],
+        received_at: Timestamp,
+    ) -> Result<Vec<Report>, Unreadable> {
+        let body = Json::read(body)?;
+        let report = self.callback.read(&body, &self.words(), Origin::Callback, received_at)?;
+        Ok(vec![report])
+    }
+
+    /// Reads an authentic answer about the order that was asked about. An answer without a time of
+    /// its own takes the one at which the provider gave it (its `Date`).
+    ///
+    /// # Errors
+    /// [`Unreadable`]; an answer that cannot be read is no information.
+    pub fn read_answer(
+        &self,
+        ask: &Ask,
+        asked: &BTreeSet<OrderId>,
+        body: &[u8],
+        date: Option<Timestamp>,
+        received_at: Timestamp,
+    ) -> Result<Report, Unreadable> {
+        let body = Json::read(body)?;
+        ask.check_ok(&body)?;
+        let mut report = ask.places.read(&body, &self.words(), Origin::Answer, received_at)?;
+        if !report.names.keys().any(|name| asked.contains(name)) {
+            return Err(Unreadable::OtherOrder);
+        }
+        if let crate::order::report::Content::Said(said) = &mut report.content {
+            said.time = said.time.or(date);
+        }
+        Ok(report)
+    }
+
+    /// Checks a callback's signature over its raw bytes.
+    ///
+    /// # Errors
+    /// [`signature::SignatureError`]; whatever the reason, the body must not be used.
+    pub fn verify_callback<'a>(
+        &self,
+        headers: &Headers,
+        body: &[u8],
+        secrets: impl IntoIterator<Item = &'a secret::Secret>,
+    ) -> Result<(), signature::SignatureError> {
+        self.signature.verify(headers, body, secrets)
+    }
+
+    /// The names of the credentials that asking needs.
+    #[must_use]
+    pub fn credentials(&self) -> BTreeSet<&str> {
+        let answer = self.ask.iter().flat_map(|ask| &ask.signature);
+        self.auth.credentials().chain(answer.map(|(name, _)| name.as_str())).collect()
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words { machine: &self.machine, kinds: &self.kind_words, operations: &self.operations }
+    }
+}

@@ -1,0 +1,159 @@
+//! Definitions: what is wrong with one is said with its place and what to write.
+
+use pawl::provider::Provider;
+
+const GOOD: &str = r#"name = "simple"
+title = "Simple"
+
+[callback.signature]
+scheme = "hmac"
+hash = "sha256"
+header = "X-Signature"
+encoding = "hex"
+prefix = "sha256="
+
+[event]
+order_id = "/id"
+event_id = "/event"
+status = "/status"
+time = "/at"
+currency = "/currency"
+
+[status.pending]
+edges = ["paid", "failed"]
+[status.paid]
+final = true
+outcome = "succeeded"
+[status.failed]
+final = true
+outcome = "failed"
+
+[kind.payment]
+judged = "amount"
+[[kind.payment.money]]
+at = ["paid"]
+to.credited = "amount"
+
+[ask]
+method = "GET"
+path = "/payments/{order_id}"
+answer = {}
+
+[auth]
+headers = { Authorization = "Bearer {token}" }
+
+[[sample]]
+name = "paid"
+body = '{"id": "1", "event": "e", "status": "paid", "amount": 5.10, "currency": "EUR"}'
+status = "paid"
+effects = ["to.credited 5.1 EUR"]
+"#;
+
+#[test]
+fn forty_lines_make_a_provider() {
+    let provider =
+        Provider::load("simple.toml", GOOD).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    for sample in &provider.samples {
+        sample.check(&provider, crate::order::at(0)).unwrap();
+    }
+}
+
+/// One mistake at a time, made by replacing a text of the good definition.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("a key that is misspelt", "title =", "tittle ="),
+    ("a key that is missing", "title = \"Simple\"\n", ""),
+    ("not TOML", "name = \"simple\"", "name = simple"),
+    ("a name that is none", "\"simple\"", "\"Simple!\""),
+    ("a hash that does not exist", "\"sha256\"", "\"md5\""),
+    ("a header that is none", "\"X-Signature\"", "\"X Signature\""),
+    ("a pointer that is none", "\"/id\"", "\"id\""),
+    ("an edge to nowhere", "[\"paid\", \"failed\"]", "[\"payd\", \"failed\"]"),
+    ("a status that nothing leads to", "[\"paid\", \"failed\"]", "[\"paid\"]"),
+    ("a final status without an outcome", "final = true\noutcome = \"succeeded\"", "final = true"),
+    ("an outcome that does not exist", "\"succeeded\"", "\"won\""),
+    ("a track that does not exist", "[status.pending]", "[status.pending]\ntrack = \"refund\""),
+    ("a status that is not in the form", "[status.pending]", "[status.\"Pending Now\"]"),
+    ("two statuses of one spelling", "[status.failed]", "[status.failed]\naliases = [\"Paid\"]"),
+    ("implying on the payment track", "[status.failed]", "[status.failed]\nimplies = \"paid\""),
+    (
+        "a loop without ranks",
+        "[status.failed]\nfinal = true\noutcome = \"failed\"",
+        "[status.failed]\nedges = [\"pending\"]",
+    ),
+    ("money at no status", "at = [\"paid\"]", "at = [\"payed\"]"),
+    ("a counter that does not exist", "to.credited", "to.credit"),
+    ("an expression that is none", "\"amount\"\n\n[ask]", "\"amount -\"\n\n[ask]"),
+    ("an absent part under a minus", "\"amount\"\n\n[ask]", "\"amount - fee?\"\n\n[ask]"),
+    ("a number in a total", "\"amount\"\n\n[ask]", "\"amount - 1\"\n\n[ask]"),
+    ("closing what cannot be closed", "to.credited = \"amount\"", "closes = [\"to.credited\"]"),
+    (
+        "money stated twice",
+        "[ask]",
+        "[[kind.payment.money]]\nat = [\"paid\"]\nto.debited = \"x\"\n\n[ask]",
+    ),
+    (
+        "a member of a loop that closes alone",
+        "[status.failed]\nfinal = true\noutcome = \"failed\"",
+        "[status.failed]\nrank = 1\nedges = [\"pending\"]\n[[kind.payment.money]]\nat = [\"failed\"]\n\
+         closes = [\"to.released\"]",
+    ),
+    ("books without money", "judged = \"amount\"", "judged = \"amount\"\nbooks = \"hold\""),
+    ("modes without a default", "at = [\"paid\"]", "at = [\"paid\"]\nbooks = \"hold\""),
+    (
+        "both counters of a pair level",
+        "judged = \"amount\"",
+        "level = [\"credited\", \"credit_reversed\"]",
+    ),
+    (
+        "an amount that no kind reads",
+        "[status.pending]",
+        "[event.amounts]\nfee = \"/fee\"\n\n[status.pending]",
+    ),
+    ("a place that is not known", "{order_id}", "{orderid}"),
+    ("a stray brace", "{order_id}", "{order_id"),
+    ("a path that is none", "\"/payments", "\"payments"),
+    ("no currency", "currency = \"/currency\"\n", ""),
+    ("no order id", "order_id = \"/id\"\n", ""),
+    ("several kinds, none told", "[ask]", "[kind.payout]\n\n[ask]"),
+    ("a judgement without words", "to.credited = \"amount\"", "judgement_if = \"amount\""),
+];
+
+#[test]
+fn every_mistake_is_placed_and_explained() {
+    let mut text = String::new();
+    for (what, from, to) in MISTAKES {
+        assert!(GOOD.contains(from), "{what}: {from}");
+        let wrong = GOOD.replacen(from, to, 1);
+        let mistakes = Provider::load("simple.toml", &wrong).expect_err(what);
+        text.push_str(&format!("# {what}\n{mistakes}\n\n"));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn all_mistakes_are_found_at_once() {
+    let wrong = GOOD
+        .replace("\"/id\"", "\"id\"")
+        .replace("to.credited", "to.credit")
+        .replace("{order_id}", "{orderid}");
+    let mistakes = Provider::load("simple.toml", &wrong).expect_err("three mistakes").to_string();
+    assert_eq!(mistakes.lines().count(), 3, "{mistakes}");
+}
+
+#[test]
+fn a_sample_that_comes_to_something_else_says_to_what() {
+    let fault = |from: &str, to: &str| {
+        let provider = Provider::load("simple.toml", &GOOD.replace(from, to)).unwrap();
+        provider.samples[0].check(&provider, crate::order::at(0)).expect_err(to).to_string()
+    };
+    insta::assert_snapshot!(
+        [
+            fault("status = \"paid\"\neffects", "status = \"failed\"\neffects"),
+            fault("5.1 EUR", "5.2 EUR"),
+            fault("\"amount\": 5.10, ", ""),
+            fault("\"id\": \"1\", ", ""),
+            fault("\"currency\": \"EUR\"", "\"currency\": \"\""),
+        ]
+        .join("\n")
+    );
+}

@@ -1,0 +1,7 @@
+//! The integration tests: one binary, a module a subject.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod definition;
+mod flypay;
+mod order;
+mod tidy;
