@@ -4,9 +4,18 @@
 //! The source reads in the order in which data flows. `order` and `provider` are pure: values in,
 //! values out, neither a clock nor I/O.
 
+pub mod admin;
 pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod mistake;
+pub mod observe;
 pub mod order;
 #[cfg(feature = "plants")]
 pub mod plant;
 pub mod provider;
+pub mod queue;
+pub mod receive;
+pub mod run;
+pub mod store;
+pub mod work;

@@ -8,9 +8,9 @@ use pawl::cli::{Cli, run};
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(exit) => exit.into(),
-        Err(error) => {
-            eprintln!("pawl: {error:#}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            eprintln!("pawl: {:#}", failure.error);
+            ExitCode::from(failure.code)
         }
     }
 }

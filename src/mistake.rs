@@ -80,7 +80,7 @@ pub fn read_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Mistak
     })
 }
 
-fn explain_toml(message: &str) -> String {
+pub(crate) fn explain_toml(message: &str) -> String {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if message.starts_with("unknown field")
         && let [unknown, known @ ..] = &quoted[..]
@@ -97,7 +97,22 @@ fn explain_toml(message: &str) -> String {
     {
         return format!("the key `{missing}` is missing here");
     }
-    message.to_owned()
+    let mut message = message.to_owned();
+    for (rust, words) in [
+        ("expected u64", "expected a number"),
+        ("expected struct SecretTable", "expected { env = \"NAME\" } or { file = \"/path\" }"),
+        (
+            "expected struct CallbackSecretTable",
+            "expected { env = \"NAME\" } or { file = \"/path\" }",
+        ),
+    ] {
+        message = message.replace(rust, words);
+    }
+    // What is left are sections.
+    match message.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected a table"),
+        None => message,
+    }
 }
 
 /// Says that a key is unknown, and which known one is nearest.

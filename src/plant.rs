@@ -1,8 +1,15 @@
-//! Planted faults: `PAWL_PLANT=name` switches one on, to see the tests that must catch it go red.
+//! Planted faults: `PAWL_PLANT=name,name` switches some on, to see the tests that must catch it go red.
 //! Only in builds with the feature `plants`, never in a default build.
 
 /// Every fault that can be planted.
-pub const NAMES: &[&str] = &["skip_guard", "release_by_difference", "skip_missing_signature"];
+pub const NAMES: &[&str] = &[
+    "skip_guard",
+    "release_by_difference",
+    "skip_missing_signature",
+    "ack_before_commit",
+    "dedupe_apart",
+    "abort_before_commit",
+];
 
 /// Whether this fault is switched on.
 ///
@@ -11,5 +18,6 @@ pub const NAMES: &[&str] = &["skip_guard", "release_by_difference", "skip_missin
 #[must_use]
 pub fn is_planted(name: &str) -> bool {
     assert!(NAMES.contains(&name), "there is no planted fault `{name}`");
-    std::env::var_os("PAWL_PLANT").is_some_and(|planted| planted == name)
+    let planted = std::env::var("PAWL_PLANT").unwrap_or_default();
+    planted.split(',').any(|planted| planted == name)
 }

@@ -1,10 +1,18 @@
 //! The command line: a file a command.
 
+mod client;
+mod dead;
+mod order;
 mod provider;
+mod serve;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
 
 /// Turns payment callbacks into orders that only move forward, and into money effects issued exactly
 /// once.
@@ -17,9 +25,65 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List, show and check providers' definitions.
+    /// Runs the daemon.
+    Serve(At),
+    /// Registers orders and looks at them, at a running daemon.
+    #[command(subcommand)]
+    Order(order::Command),
+    /// Looks at accepted callbacks that could not be read or applied, at a running daemon.
+    #[command(subcommand)]
+    Dead(dead::Command),
+    /// Lists, shows and checks providers' definitions.
     #[command(subcommand)]
     Provider(provider::Command),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct At {
+    /// The configuration file; else ./pawl.toml, else /etc/pawl/pawl.toml.
+    #[arg(long, env = "PAWL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Which daemon to speak to, and how to print what it says.
+#[derive(Debug, Args)]
+struct Daemon {
+    /// Its admin port; else the one that the configuration names.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+impl At {
+    fn load(&self) -> Result<Config, Failure> {
+        Config::find(self.config.as_deref(), &environment()).map_err(Failure::config)
+    }
+}
+
+/// The environment. A variable that is not text cannot be a key or a secret of ours.
+fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+impl Daemon {
+    fn client(&self) -> Result<client::Client, Failure> {
+        let admin = Config::find_admin(self.at.config.as_deref(), &environment());
+        // With a URL, a configuration only adds the token, and need not be there.
+        let admin = match (admin, &self.url) {
+            (Ok(admin), _) => Some(admin),
+            (Err(ConfigError::Missing(_)), Some(_)) => None,
+            (Err(error), _) => return Err(Failure::config(error)),
+        };
+        client::Client::of(self.url.as_deref(), admin.as_ref())
+    }
 }
 
 /// What a command came to. The exit codes are documented in the README.
@@ -27,26 +91,59 @@ enum Command {
 pub enum Exit {
     /// All is well.
     Fine,
-    /// It failed, or found something.
-    Failure,
+    /// It found something.
+    Findings,
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {
             Exit::Fine => Self::SUCCESS,
-            Exit::Failure => Self::from(1),
+            Exit::Findings => Self::from(1),
         }
+    }
+}
+
+/// What kept a command from running to its end, and the exit code that says so.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// What went wrong.
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    fn other(error: anyhow::Error) -> Self {
+        Self { code: 1, error }
+    }
+
+    /// It was called wrongly.
+    fn usage(error: anyhow::Error) -> Self {
+        Self { code: 2, error }
+    }
+
+    /// Something that it needs cannot be reached (EX_UNAVAILABLE of sysexits).
+    fn unavailable(error: anyhow::Error) -> Self {
+        Self { code: 69, error }
+    }
+
+    /// The configuration is wrong (EX_CONFIG of sysexits).
+    fn config(error: ConfigError) -> Self {
+        Self { code: 78, error: error.into() }
     }
 }
 
 /// Runs the command that the arguments name.
 ///
 /// # Errors
-/// What kept it from running to its end.
-pub fn run(cli: Cli) -> anyhow::Result<Exit> {
+/// [`Failure`], with the exit code.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
-        Command::Provider(command) => provider::run(command),
+        Command::Serve(at) => serve::run(&at.load()?),
+        Command::Order(command) => order::run(command),
+        Command::Dead(command) => dead::run(command),
+        Command::Provider(command) => provider::run(command).map_err(Failure::other),
     }
 }
 

@@ -190,7 +190,7 @@ fn check(named: Vec<String>) -> anyhow::Result<Exit> {
         };
         for fault in faults {
             eprintln!("{fault}");
-            exit = Exit::Failure;
+            exit = Exit::Findings;
         }
     }
     Ok(exit)

@@ -16,6 +16,9 @@ pub struct Timestamp(i64);
 const YEAR_10000_MICROS: i64 = 253_402_300_800_000_000;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// An instant by its microseconds since the epoch; `None` outside of the years 1970 to 9999.
     #[must_use]
     pub fn from_micros(micros: i64) -> Option<Self> {

@@ -24,6 +24,7 @@ use crate::order::machine::Machine;
 use crate::order::name::{Kind, OrderId};
 use crate::order::report::{Origin, Report};
 use crate::order::rules::{KindRules, Policy, Rules};
+use crate::order::slot::Leg;
 use crate::order::timestamp::Timestamp;
 use headers::Headers;
 use json::Json;
@@ -203,6 +204,20 @@ impl Provider {
         secrets: impl IntoIterator<Item = &'a secret::Secret>,
     ) -> Result<(), signature::SignatureError> {
         self.signature.verify(headers, body, secrets)
+    }
+
+    /// Whether its callbacks name the account that they are for.
+    #[must_use]
+    pub fn tells_account(&self) -> bool {
+        !self.callback.account.is_empty()
+    }
+
+    /// The kind's only leg, where it moves money on one.
+    #[must_use]
+    pub fn only_leg(&self, kind: &Kind) -> Option<Leg> {
+        let legs: BTreeSet<Leg> =
+            self.kinds.get(kind)?.modes.values().flat_map(KindRules::legs).collect();
+        (legs.len() == 1).then(|| legs.first().copied())?
     }
 
     /// The names of the credentials that asking needs.

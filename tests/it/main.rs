@@ -1,6 +1,8 @@
 //! The integration tests: one binary, a module a subject.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod config;
+mod daemon;
 mod definition;
 mod flypay;
 mod order;

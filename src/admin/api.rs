@@ -1,0 +1,137 @@
+//! Reading: orders, their timelines, dead letters.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::order_json::{attention, dead_letter, effect, event, order};
+use super::{Admin, Problem, Shared};
+use crate::order::standing::Standing;
+use crate::store::{Filter, OrderRow, Transaction};
+
+/// How many items a list has at most.
+const LIMIT_MAX: i64 = 500;
+
+/// What to list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    source: Option<String>,
+    status: Option<String>,
+    #[serde(default)]
+    attention: bool,
+    cursor: Option<Uuid>,
+    limit: Option<i64>,
+}
+
+impl Wanted {
+    fn limit(&self) -> i64 {
+        self.limit.unwrap_or(50).clamp(1, LIMIT_MAX)
+    }
+}
+
+pub(super) async fn list_orders(
+    State(admin): Shared,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(wanted) = wanted?;
+    let limit = wanted.limit();
+    let filter = Filter {
+        source: wanted.source,
+        status: wanted.status,
+        attention: wanted.attention,
+        before: wanted.cursor,
+        limit,
+    };
+    let mut reading = admin.store.read().await?;
+    let rows = reading.list_orders(&filter).await?;
+    reading.rollback().await?;
+    let items: Vec<Value> = rows.iter().map(|row| order(row, &stand(&admin, row))).collect();
+    let next = rows.last().map(|row| row.key);
+    Ok(list(items, limit, next))
+}
+
+pub(super) async fn get_order(
+    State(admin): Shared,
+    Path((source, order_id)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let mut reading = admin.store.read().await?;
+    let row = find(&mut reading, &source, &order_id).await?;
+    let waiting = reading.list_attention(row.key).await?;
+    let effects = reading.list_effects(row.key).await?;
+    reading.rollback().await?;
+    let mut shown = order(&row, &stand(&admin, &row));
+    shown["attention"] = waiting.iter().map(attention).collect();
+    shown["effects"] = effects.iter().map(effect).collect();
+    Ok(Json(shown))
+}
+
+pub(super) async fn list_events(
+    State(admin): Shared,
+    Path((source, order_id)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let mut reading = admin.store.read().await?;
+    let row = find(&mut reading, &source, &order_id).await?;
+    let events = reading.list_events(row.key).await?;
+    let deliveries = reading.list_deliveries(row.key, LIMIT_MAX).await?;
+    reading.rollback().await?;
+    let items: Vec<Value> = events.iter().map(|row| event(row, &deliveries)).collect();
+    Ok(Json(json!({ "items": items, "next_cursor": null })))
+}
+
+pub(super) async fn list_dead_letters(
+    State(admin): Shared,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(wanted) = wanted?;
+    let limit = wanted.limit();
+    let mut reading = admin.store.read().await?;
+    let letters = reading.list_dead_letters(wanted.cursor, limit).await?;
+    reading.rollback().await?;
+    let items: Vec<Value> = letters.iter().map(|letter| dead_letter(letter, false)).collect();
+    let next = letters.last().map(|letter| letter.callback.header.id);
+    Ok(list(items, limit, next))
+}
+
+pub(super) async fn get_dead_letter(
+    State(admin): Shared,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no dead letter {id}"));
+    let key = id.parse::<Uuid>().map_err(|_| missing())?;
+    let mut reading = admin.store.read().await?;
+    let letter = reading.get_dead_letter(key).await?;
+    reading.rollback().await?;
+    Ok(Json(dead_letter(&letter.ok_or_else(missing)?, true)))
+}
+
+/// A list; with a cursor where there may be more.
+fn list(items: Vec<Value>, limit: i64, last: Option<Uuid>) -> Json<Value> {
+    let is_full = i64::try_from(items.len()).unwrap_or(i64::MAX) >= limit;
+    let next_cursor = last.filter(|_| is_full);
+    Json(json!({ "items": items, "next_cursor": next_cursor }))
+}
+
+async fn find(
+    reading: &mut Transaction,
+    source: &str,
+    order_id: &str,
+) -> Result<OrderRow, Problem> {
+    let found = reading.get_order(source, order_id).await?;
+    found.ok_or_else(|| {
+        let detail = format!("the source `{source}` has no order `{order_id}`");
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    })
+}
+
+/// Where an order stands by the rules of today; by none, where its source is gone.
+fn stand(admin: &Admin, row: &OrderRow) -> Standing {
+    let source = admin.sources.get(&row.source);
+    source.map_or_else(Standing::default, |source| {
+        Standing::of(&source.rules, &row.order, admin.clock.now())
+    })
+}

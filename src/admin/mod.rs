@@ -1,0 +1,141 @@
+//! Where people and programs look and act: API, metrics, health.
+
+mod api;
+mod order_json;
+mod problem;
+mod register;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::body::Incoming;
+use sha2::{Digest, Sha256};
+use tower::ServiceExt;
+
+use crate::clock::Clock;
+use crate::observe::health::Health;
+use crate::observe::metrics::Metrics;
+use crate::provider::secret::Secret;
+use crate::queue::Queue;
+use crate::store::Store;
+use crate::work::Sources;
+use problem::Problem;
+
+/// How large a request's body may be.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// What the admin port answers with.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Where orders are kept.
+    pub store: Store,
+    /// Where callbacks wait.
+    pub queue: Queue,
+    /// The sources.
+    pub sources: Sources,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether we take work.
+    pub health: Health,
+    /// What a request must carry; none where the port is on loopback only.
+    pub token: Option<Secret>,
+    /// Where the port is.
+    pub listen: SocketAddr,
+}
+
+impl Admin {
+    /// Answers requests.
+    pub fn router(self) -> Router {
+        let state = Arc::new(self);
+        let api = Router::new()
+            .route("/api/v1/orders", get(api::list_orders).post(register::register))
+            .route("/api/v1/orders/{source}/{order_id}", get(api::get_order))
+            .route("/api/v1/orders/{source}/{order_id}/events", get(api::list_events))
+            .route("/api/v1/dead-letters", get(api::list_dead_letters))
+            .route("/api/v1/dead-letters/{id}", get(api::get_dead_letter))
+            .route("/metrics", get(metrics))
+            .layer(from_fn_with_state(Arc::clone(&state), authorise));
+        Router::new()
+            .route("/livez", get(|| async { "alive\n" }))
+            .route("/readyz", get(readyz))
+            .merge(api)
+            .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
+            .method_not_allowed_fallback(|| async {
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this cannot be done here")
+            })
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .with_state(state)
+    }
+}
+
+/// Answers one request with a router.
+pub async fn answer(router: Router, request: hyper::Request<Incoming>) -> Response {
+    router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {})
+}
+
+/// The answer to a request in which we failed.
+#[must_use]
+pub fn answer_panic() -> Response {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a fault in Pawl itself").into_response()
+}
+
+type Shared = State<Arc<Admin>>;
+
+/// With a token, only who carries it. Without one, the port is on loopback, and only requests that
+/// name it so are answered: a page on the web could otherwise reach it through a name of its own.
+async fn authorise(State(admin): Shared, request: Request, next: Next) -> Response {
+    if is_allowed(&admin, request.headers()) {
+        return next.run(request).await;
+    }
+    let detail = "send the admin token: Authorization: Bearer ...";
+    let mut answer = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
+    let scheme = header::HeaderValue::from_static("Bearer");
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+    answer
+}
+
+fn is_allowed(admin: &Admin, headers: &header::HeaderMap) -> bool {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    match &admin.token {
+        Some(token) => {
+            let given =
+                header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+            // Digests are compared, so that time tells nothing about the token.
+            let digest = |text: &str| Sha256::digest(text.as_bytes());
+            given.is_some_and(|given| digest(given) == digest(token.expose()))
+        }
+        None => header(header::HOST).is_none_or(|host| {
+            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+            matches!(name, "localhost" | "[::1]") || name.starts_with("127.")
+        }),
+    }
+}
+
+async fn readyz(State(admin): Shared) -> Response {
+    if let Some(reason) = admin.health.unready() {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response();
+    }
+    match admin.store.ping().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => {
+            tracing::warn!(error = %error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the store cannot be used\n")
+                .into_response()
+        }
+    }
+}
+
+async fn metrics(State(admin): Shared) -> Result<Response, Problem> {
+    let text = admin.metrics.gather(&admin.store, &admin.queue).await.map_err(Problem::internal)?;
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((kind, text).into_response())
+}

@@ -1,0 +1,326 @@
+//! Sources: one configured account at a provider each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use super::file::{AmountWord, CallbackSecretTable, ConfirmValue, File, SourceTable};
+use super::file::{SecretTable, UnregisteredWord};
+use super::{Check, did_you_mean};
+use crate::order::amount::Amount;
+use crate::order::machine::Machine;
+use crate::order::name::{Kind, Status};
+use crate::order::rules::{AmountPolicy, Confirm, Policy, Rules, Unregistered};
+use crate::order::timestamp::Timestamp;
+use crate::provider::request::Credentials;
+use crate::provider::secret::{CallbackSecret, Secret};
+use crate::provider::{Provider, RulesError};
+
+/// One configured account at a provider.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name: in the URL and in every key.
+    pub name: String,
+    /// The provider's definition.
+    pub provider: Arc<Provider>,
+    /// What its orders are decided by.
+    pub rules: Arc<Rules>,
+    /// What its callbacks are signed with.
+    pub callback_secrets: Vec<CallbackSecret>,
+    /// Where the provider is asked.
+    pub base_url: Option<String>,
+    /// How we prove who we are when we ask.
+    pub credentials: Credentials,
+}
+
+impl Source {
+    /// The secrets that are good at a time.
+    pub fn secrets_at(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
+        self.callback_secrets.iter().filter(move |s| s.is_good_at(now)).map(|s| &s.secret)
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn sources(
+        &mut self,
+        file: &File,
+        providers: &BTreeMap<String, Provider>,
+    ) -> BTreeMap<String, Source> {
+        let mut sources = BTreeMap::new();
+        let mut secrets: Vec<(Secret, bool, Range<usize>, String)> = Vec::new();
+        if file.source.is_empty() {
+            let what =
+                "there is no source: add one, such as [source.shop] with provider = \"flypay\"";
+            self.mistakes.push(crate::mistake::Mistake::of_file(what));
+        }
+        for (name, table) in &file.source {
+            let Some(source) = self.source(name, table, providers) else { continue };
+            // A genuine body would count twice if two sources accepted it.
+            let tells_account = source.rules.policy.account.is_some();
+            for secret in &source.callback_secrets {
+                let twin = secrets.iter().find(|(known, ..)| *known == secret.secret);
+                if let Some((_, twin_tells, _, twin)) = twin
+                    && !(tells_account && *twin_tells)
+                {
+                    let what = format!(
+                        "the source `{}` has the same callback secret as `{twin}`: a genuine callback \
+                         of one would also be accepted by the other, and count twice. Use two \
+                         secrets, or set `account` in both",
+                        name.get_ref()
+                    );
+                    self.wrong(table.span(), what);
+                }
+                let own = (secret.secret.clone(), tells_account, table.span(), source.name.clone());
+                secrets.push(own);
+            }
+            sources.insert(source.name.clone(), source);
+        }
+        sources
+    }
+
+    fn source(
+        &mut self,
+        name: &Spanned<String>,
+        spanned: &Spanned<SourceTable>,
+        providers: &BTreeMap<String, Provider>,
+    ) -> Option<Source> {
+        let table = spanned.get_ref();
+        let is_name = (1..=64).contains(&name.get_ref().len())
+            && name
+                .get_ref()
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+        if !is_name {
+            let what = format!(
+                "`{}` is no name of a source: write lower-case letters, digits, `_` and `-`; it \
+                 stands in the callback URL",
+                name.get_ref()
+            );
+            self.wrong(name.span(), what);
+        }
+        let Some(provider) = providers.get(table.provider.get_ref()) else {
+            let hint = did_you_mean(table.provider.get_ref(), providers.keys().map(String::as_str));
+            let what = format!("there is no provider `{}`: {hint}", table.provider.get_ref());
+            self.wrong(table.provider.span(), what);
+            return None;
+        };
+        let policy = self.policy(table, provider);
+        let books = self.books(table, provider);
+        let rules = provider.rules(&books, policy);
+        let rules = rules.map_err(|error| self.wrong(name.span(), error.to_string())).ok()?;
+        if table.callback_secrets.is_empty() {
+            let what = format!(
+                "the source `{}` has no callback_secrets: add callback_secrets = [{{ env = \"...\" }}], or \
+                 every callback would be refused",
+                name.get_ref()
+            );
+            self.wrong(name.span(), what);
+        }
+        Some(Source {
+            name: name.get_ref().clone(),
+            callback_secrets: self.callback_secrets(&table.callback_secrets, provider),
+            base_url: self.base_url(table.base_url.as_ref()),
+            credentials: self.credentials(&table.credentials, provider),
+            provider: Arc::new(provider.clone()),
+            rules: Arc::new(rules),
+        })
+    }
+
+    fn policy(&mut self, table: &SourceTable, provider: &Provider) -> Policy {
+        let waits = table.unregistered == UnregisteredWord::Wait;
+        let mut amount = BTreeMap::new();
+        for (key, word) in &table.amount {
+            let (kind, status) = match key.get_ref().split_once('.') {
+                Some((kind, status)) => (kind, Some(Status::new(status))),
+                None => (key.get_ref().as_str(), None),
+            };
+            self.kind(kind, &key.span(), provider);
+            if let Some(status) = &status {
+                self.status(status, &key.span(), &provider.machine);
+            }
+            if *word != AmountWord::Any && !waits {
+                let what = format!(
+                    "amounts of `{}` can only be compared with registered ones: add unregistered = \
+                     \"wait\" to the source",
+                    key.get_ref()
+                );
+                self.wrong(key.span(), what);
+            }
+            let policy = match word {
+                AmountWord::Exact => AmountPolicy::Exact,
+                AmountWord::AtMost => AmountPolicy::AtMost,
+                AmountWord::Any => AmountPolicy::Any,
+            };
+            amount.insert((Kind::new(kind), status), policy);
+        }
+        for status in table.settle_after.keys() {
+            self.status(&Status::new(status.get_ref()), &status.span(), &provider.machine);
+        }
+        let settle_after = table.settle_after.iter();
+        Policy {
+            unregistered: if waits { Unregistered::Wait } else { Unregistered::Accept },
+            amount,
+            tolerance: table
+                .tolerance
+                .as_ref()
+                .map(|t| self.amount(t.get_ref(), &t.span()))
+                .unwrap_or_default(),
+            account: self.account(table.account.as_ref(), provider),
+            confirm: self.confirm(table.confirm.as_ref(), provider),
+            settle_after_secs: settle_after.map(|(s, n)| (Status::new(s.get_ref()), *n)).collect(),
+        }
+    }
+
+    fn amount(&mut self, text: &str, span: &Range<usize>) -> Amount {
+        text.parse().unwrap_or_else(|error: crate::order::amount::AmountError| {
+            self.wrong(span.clone(), error.to_string());
+            Amount::ZERO
+        })
+    }
+
+    fn kind(&mut self, kind: &str, span: &Range<usize>, provider: &Provider) {
+        if !provider.kinds.contains_key(kind) {
+            let hint = did_you_mean(kind, provider.kinds.keys().map(Kind::as_str));
+            let what = format!("{} has no kind `{kind}`: {hint}", provider.title);
+            self.wrong(span.clone(), what);
+        }
+    }
+
+    fn status(&mut self, status: &Status, span: &Range<usize>, machine: &Machine) {
+        if machine.get(status).is_none() {
+            let known = machine.statuses().iter().map(|rule| rule.name.as_str());
+            let hint = did_you_mean(status.as_str(), known);
+            self.wrong(span.clone(), format!("there is no status `{status}`: {hint}"));
+        }
+    }
+
+    fn books(&mut self, table: &SourceTable, provider: &Provider) -> BTreeMap<Kind, String> {
+        let mut books = BTreeMap::new();
+        for (kind, mode) in &table.books {
+            let named = Kind::new(kind.get_ref());
+            let Some(modes) = provider.kinds.get(&named) else {
+                self.kind(kind.get_ref(), &kind.span(), provider);
+                continue;
+            };
+            if modes.modes.contains_key(mode.get_ref()) {
+                books.insert(named, mode.get_ref().clone());
+            } else {
+                let error = RulesError::Mode {
+                    kind: named,
+                    mode: mode.get_ref().clone(),
+                    known: modes.modes.keys().cloned().collect::<Vec<_>>().join(" or "),
+                };
+                self.wrong(mode.span(), error.to_string());
+            }
+        }
+        books
+    }
+
+    fn account(
+        &mut self,
+        account: Option<&Spanned<String>>,
+        provider: &Provider,
+    ) -> Option<String> {
+        let account = account?;
+        if !provider.tells_account() {
+            let what = format!("callbacks of {} name no account: remove `account`", provider.title);
+            self.wrong(account.span(), what);
+        }
+        Some(account.get_ref().clone())
+    }
+
+    fn confirm(&mut self, value: Option<&Spanned<ConfirmValue>>, provider: &Provider) -> Confirm {
+        let Some(value) = value else { return Confirm::Never };
+        match value.get_ref() {
+            ConfirmValue::Word(word) if word == "always" => Confirm::Always,
+            ConfirmValue::Word(word) if word == "never" => Confirm::Never,
+            ConfirmValue::Word(word) => {
+                let what =
+                    format!("`{word}` cannot stand here: write \"always\", \"never\", or a table");
+                self.wrong(value.span(), what);
+                Confirm::Always
+            }
+            ConfirmValue::When { above, statuses } => {
+                let statuses: BTreeSet<Status> = statuses.iter().map(Status::new).collect();
+                for status in &statuses {
+                    self.status(status, &value.span(), &provider.machine);
+                }
+                let above = above.as_ref().map(|above| self.amount(above, &value.span()));
+                Confirm::When { above, statuses }
+            }
+        }
+    }
+
+    fn callback_secrets(
+        &mut self,
+        tables: &[Spanned<CallbackSecretTable>],
+        provider: &Provider,
+    ) -> Vec<CallbackSecret> {
+        let mut secrets = Vec::new();
+        for spanned in tables {
+            let (table, span) = (spanned.get_ref(), spanned.span());
+            let secret = self.secret(table.env.as_deref(), table.file.as_deref(), &span);
+            let mut time = |text: &Option<String>| {
+                let text = text.as_ref()?;
+                let time = text.parse::<Timestamp>();
+                time.map_err(|error| self.wrong(span.clone(), error.to_string())).ok()
+            };
+            let (not_before, not_after) = (time(&table.not_before), time(&table.not_after));
+            if let (Some(from), Some(until)) = (not_before, not_after)
+                && until <= from
+            {
+                self.wrong(span.clone(), "not_after is not after not_before: it is never good");
+            }
+            let Some(secret) = secret else { continue };
+            if let Err(error) = provider.signature.key(&secret) {
+                self.wrong(span, error.to_string());
+            }
+            secrets.push(CallbackSecret { secret, not_before, not_after });
+        }
+        secrets
+    }
+
+    /// Money and credentials travel over TLS, or not beyond this machine.
+    fn base_url(&mut self, url: Option<&Spanned<String>>) -> Option<String> {
+        let url = url?;
+        let text = url.get_ref().trim_end_matches('/');
+        let host =
+            |rest: &str| rest.split(['/', ':', '?', '#']).next().unwrap_or_default().to_owned();
+        let is_plain_here = text.strip_prefix("http://").is_some_and(|rest| {
+            rest.starts_with("[::1]") || matches!(host(rest).as_str(), "127.0.0.1" | "localhost")
+        });
+        let is_secure = text.strip_prefix("https://").is_some_and(|rest| !host(rest).is_empty());
+        if !is_plain_here && !is_secure {
+            let what = format!(
+                "`{}` is no base URL: write \"https://...\"; plain http is for loopback only",
+                url.get_ref()
+            );
+            self.wrong(url.span(), what);
+        }
+        Some(text.to_owned())
+    }
+
+    fn credentials(
+        &mut self,
+        tables: &BTreeMap<Spanned<String>, Spanned<SecretTable>>,
+        provider: &Provider,
+    ) -> Credentials {
+        let known = provider.credentials();
+        let mut credentials = Credentials::new();
+        for (name, table) in tables {
+            if !known.contains(name.get_ref().as_str()) {
+                let hint = did_you_mean(name.get_ref(), known.iter().copied());
+                let what =
+                    format!("{} needs no credential `{}`: {hint}", provider.title, name.get_ref());
+                self.wrong(name.span(), what);
+            }
+            let SecretTable { env, file } = table.get_ref();
+            if let Some(secret) = self.secret(env.as_deref(), file.as_deref(), &table.span()) {
+                credentials.insert(name.get_ref().clone(), secret);
+            }
+        }
+        credentials
+    }
+}

@@ -1,0 +1,220 @@
+//! Runs the daemon: opens what it needs, starts its loops, stops them in order.
+//!
+//! A stop: not ready; no request is accepted; those under way are answered; what was begun on the
+//! queue is brought to its end. All of it within the grace; a second signal ends at once. A loop that
+//! returns or panics before it is told to ends the process: whoever watches it starts it again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Admin};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::observe::health::Health;
+use crate::observe::metrics::Metrics;
+use crate::queue::{Queue, embedded};
+use crate::receive::{Receiver, serve::serve};
+use crate::store::Store;
+use crate::store::sqlite::{Database, OpenError};
+use crate::work::Worker;
+
+/// Why the daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error("cannot open the store {path}")]
+    Store {
+        /// Which.
+        path: String,
+        /// Why.
+        source: OpenError,
+    },
+    /// A port cannot be listened on.
+    #[error("cannot listen on {address} for {what}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// For what.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    /// Where callbacks are received.
+    pub receive_address: SocketAddr,
+    /// Where people and programs look and act.
+    pub admin_address: SocketAddr,
+    /// The clock of all of it.
+    pub clock: Clock,
+    database: Database,
+    health: Health,
+    /// Ends the receiver.
+    stop_receiving: CancellationToken,
+    /// Ends everything else.
+    stop: CancellationToken,
+    receiving: JoinSet<&'static str>,
+    loops: JoinSet<&'static str>,
+}
+
+impl Daemon {
+    /// Opens the store and the ports, and starts.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let database = Database::open(&config.store_path).await.map_err(|source| {
+            StartError::Store { path: config.store_path.display().to_string(), source }
+        })?;
+        let store = Store::Sqlite(database.clone());
+        let queue = embedded::Queue::open(&database, clock.clone()).await;
+        let queue = Queue::Embedded(queue.context("cannot open the queue")?);
+        let metrics = Metrics::new().context("cannot make the metrics")?;
+        let sources = Arc::new(config.sources.clone());
+        let health = Health::default();
+        let receiving_port = listen(config.receive.listen, "callbacks").await?;
+        let admin_port = listen(config.admin.listen, "administration").await?;
+        let address = |port: &TcpListener| port.local_addr().context("a port without an address");
+        let mut daemon = Self {
+            receive_address: address(&receiving_port)?,
+            admin_address: address(&admin_port)?,
+            clock: clock.clone(),
+            database,
+            health: health.clone(),
+            stop_receiving: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            receiving: JoinSet::new(),
+            loops: JoinSet::new(),
+        };
+        let receiver = Arc::new(Receiver {
+            queue: queue.clone(),
+            sources: Arc::clone(&sources),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            health: health.clone(),
+            limits: config.receive.clone(),
+            in_flight: Arc::new(AtomicUsize::new(0)),
+        });
+        let worker = Worker {
+            store: store.clone(),
+            sources: Arc::clone(&sources),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            limits: config.work.clone(),
+        };
+        let admin = Admin {
+            store,
+            queue: queue.clone(),
+            sources,
+            clock,
+            metrics,
+            health,
+            token: config.admin.token.clone(),
+            listen: config.admin.listen,
+        };
+        daemon.spawn_receive(receiver, receiving_port);
+        daemon.spawn_work(worker, &queue);
+        daemon.spawn_admin(admin, admin_port);
+        daemon.health.start();
+        Ok(daemon)
+    }
+
+    fn spawn_receive(&mut self, receiver: Arc<Receiver>, port: TcpListener) {
+        let stop = self.stop_receiving.clone();
+        let panicked = Arc::clone(&receiver);
+        self.receiving.spawn(async move {
+            let answer = move |request| {
+                let receiver = Arc::clone(&receiver);
+                async move { receiver.answer(request).await }
+            };
+            serve(port, answer, move || panicked.answer_panic(), stop).await;
+            "receive"
+        });
+    }
+
+    fn spawn_work(&mut self, worker: Worker, queue: &Queue) {
+        let (consumer, stop) = (queue.consumer(), self.stop.clone());
+        let working = worker.clone();
+        self.loops.spawn(async move {
+            working.run(consumer, stop).await;
+            "work"
+        });
+        let stop = self.stop.clone();
+        self.loops.spawn(async move {
+            worker.run_judge(stop).await;
+            "judge"
+        });
+    }
+
+    fn spawn_admin(&mut self, admin: Admin, port: TcpListener) {
+        let (router, stop) = (admin.router(), self.stop.clone());
+        self.loops.spawn(async move {
+            let answer = move |request| admin::answer(router.clone(), request);
+            serve(port, answer, admin::answer_panic, stop).await;
+            "admin"
+        });
+    }
+
+    /// Runs until `told` resolves, or until a loop ends that should not. Then stops.
+    ///
+    /// # Errors
+    /// A loop that ended by itself, or one that did not end when it was told to.
+    pub async fn run(
+        mut self,
+        told: impl Future<Output = ()>,
+        grace: std::time::Duration,
+    ) -> anyhow::Result<()> {
+        let ended = tokio::select! {
+            () = told => None,
+            ended = self.receiving.join_next() => Some(ended),
+            ended = self.loops.join_next() => Some(ended),
+        };
+        if let Some(ended) = &ended {
+            tracing::error!("a loop ended by itself: {ended:?}");
+        }
+        let stopping = self.stop();
+        let stopped = tokio::time::timeout(grace, stopping).await;
+        stopped.with_context(|| format!("still working after {} seconds", grace.as_secs()))??;
+        match ended {
+            None => Ok(()),
+            Some(ended) => anyhow::bail!("a loop ended by itself: {ended:?}"),
+        }
+    }
+
+    /// Stops: what was accepted is on the queue, what was begun is ended.
+    ///
+    /// # Errors
+    /// A loop that panicked.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        tracing::info!("stopping");
+        self.health.stop();
+        self.stop_receiving.cancel();
+        while let Some(ended) = self.receiving.join_next().await {
+            ended.context("a loop panicked")?;
+        }
+        self.stop.cancel();
+        while let Some(ended) = self.loops.join_next().await {
+            ended.context("a loop panicked")?;
+        }
+        self.database.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Listen { address, what, source })
+}

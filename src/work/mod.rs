@@ -1,0 +1,184 @@
+//! Turns queued callbacks into order changes.
+//!
+//! Invariants
+//! - A callback is settled only after the transaction that used it has committed.
+//! - A callback that is given out again after that is known by its own id, and changes nothing.
+//! - What the store refuses is found by halving the batch, and becomes a dead letter alone; what the
+//!   store cannot do now is tried again, for as long as it takes, and nothing is settled meanwhile.
+//! - Nothing here talks to a provider.
+
+pub mod apply;
+mod batch;
+mod groups;
+pub mod judge;
+pub mod register;
+mod working;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{Source, Work};
+use crate::observe::metrics::Metrics;
+use crate::queue::{Consumer, Delivery, Settle};
+use crate::store::{DeadLetter, Store, StoreError};
+use apply::{ApplyError, Outcome};
+
+/// The sources, by name.
+pub type Sources = Arc<BTreeMap<String, Source>>;
+
+/// What work is done with.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Where orders are kept.
+    pub store: Store,
+    /// What reports are read and decided by.
+    pub sources: Sources,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// How batches are made.
+    pub limits: Work,
+}
+
+/// The first delay before the store is tried again, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+impl Worker {
+    /// Works until it is told to stop. A batch that was begun is brought to its end.
+    pub async fn run(self, mut consumer: Consumer, stop: CancellationToken) {
+        let mut pause = PAUSE.0;
+        while !stop.is_cancelled() {
+            let (max, linger) = (self.limits.batch_max, self.limits.linger);
+            match consumer.next(max, linger, &stop).await {
+                Ok(batch) => {
+                    pause = PAUSE.0;
+                    self.process(&mut consumer, batch, &stop).await;
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = format!("{:#}", anyhow::Error::new(error)),
+                        "cannot take callbacks"
+                    );
+                    wait(&mut pause, &stop).await;
+                }
+            }
+        }
+    }
+
+    /// Brings a batch to its end: every delivery in it is settled, or left for another time because
+    /// we were told to stop.
+    async fn process(
+        &self,
+        consumer: &mut Consumer,
+        batch: Vec<Delivery>,
+        stop: &CancellationToken,
+    ) {
+        let mut pause = PAUSE.0;
+        // Halves are worked off in order, so that callbacks keep theirs.
+        let mut waiting = vec![batch];
+        while let Some(mut part) = waiting.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            #[cfg(feature = "plants")]
+            if crate::plant::is_planted("ack_before_commit") {
+                let settled: Vec<_> = part.iter().map(|d| (d.clone(), Settle::Ack)).collect();
+                consumer.settle(&settled).await.ok();
+            }
+            let tried = part.iter().map(|delivery| delivery.attempt).max().unwrap_or(0);
+            let result = if part.len() == 1 && tried > self.limits.attempts_max {
+                let reason = format!("given up after {} attempts", self.limits.attempts_max);
+                self.bury(&part[0], reason).await
+            } else {
+                self.apply(&part).await
+            };
+            match result {
+                Ok(()) => {
+                    let settled: Vec<_> = part.into_iter().map(|d| (d, Settle::Ack)).collect();
+                    if let Err(error) = consumer.settle(&settled).await {
+                        let error = anyhow::Error::new(error);
+                        tracing::warn!(
+                            error = format!("{error:#}"),
+                            "{} callbacks come again",
+                            settled.len()
+                        );
+                    }
+                }
+                Err(ApplyError::Store(StoreError::Unavailable(_) | StoreError::Raced))
+                    if stop.is_cancelled() =>
+                {
+                    return;
+                }
+                Err(ApplyError::Store(StoreError::Raced)) => waiting.push(part),
+                Err(ApplyError::Store(error @ StoreError::Unavailable(_))) => {
+                    let error = anyhow::Error::new(error);
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "{} callbacks wait for the store",
+                        part.len()
+                    );
+                    waiting.push(part);
+                    wait(&mut pause, stop).await;
+                }
+                Err(error) if part.len() > 1 => {
+                    tracing::warn!(error = %error, "halving a batch of {}", part.len());
+                    let second = part.split_off(part.len() / 2);
+                    waiting.push(second);
+                    waiting.push(part);
+                }
+                Err(error) => {
+                    let reason = format!("{:#}", anyhow::Error::new(error));
+                    if self.bury(&part[0], reason).await.is_err() {
+                        wait(&mut pause, stop).await;
+                    }
+                    // Found settled the next time, whether or not it was buried.
+                    waiting.push(part);
+                }
+            }
+        }
+    }
+
+    /// Applies a batch in one transaction. It runs as a task of its own, so that a panic in it is an
+    /// error of the batch and not the end of the worker.
+    async fn apply(&self, part: &[Delivery]) -> Result<(), ApplyError> {
+        let worker = self.clone();
+        let callbacks: Vec<_> = part.iter().map(|delivery| delivery.callback.clone()).collect();
+        let task = tokio::spawn(async move {
+            batch::apply(&worker.store, &worker.sources, &worker.clock, &callbacks).await
+        });
+        let outcomes = task.await.map_err(|panic| ApplyError::Panicked(panic.to_string()))??;
+        self.count(&outcomes);
+        Ok(())
+    }
+
+    async fn bury(&self, delivery: &Delivery, reason: String) -> Result<(), ApplyError> {
+        let callback = delivery.callback.clone();
+        let letter = DeadLetter { callback, reason, died_at: self.clock.now() };
+        let mut transaction = self.store.begin().await?;
+        transaction.bury(&letter).await?;
+        transaction.commit().await?;
+        self.count(&[Outcome::dead(&letter)]);
+        Ok(())
+    }
+
+    fn count(&self, outcomes: &[Outcome]) {
+        let now = self.clock.now();
+        for outcome in outcomes {
+            self.metrics.count_outcome(outcome, now);
+            outcome.log();
+        }
+    }
+}
+
+async fn wait(pause: &mut Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(*pause) => {}
+    }
+    *pause = (*pause * 2).min(PAUSE.1);
+}

@@ -1,0 +1,185 @@
+//! An order that is being worked on: what was read of it, what was decided, and how that is written.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::order::decide::{Decision, Seen, Verdict};
+use crate::order::effect::Effect;
+use crate::order::joined::Order;
+use crate::order::name::{EventId, Kind, Status};
+use crate::order::report::Report;
+use crate::order::standing::Standing;
+use crate::order::timestamp::Timestamp;
+use crate::store::{Loaded, NewEvent, StoreError, Transaction, Written};
+
+/// An order that is being worked on.
+#[derive(Debug)]
+pub(super) struct Working {
+    pub source: String,
+    version: Option<i64>,
+    pub order: Order,
+    event_count: i64,
+    effect_count: i64,
+    attention_count: i64,
+    /// Where it stands, once something was decided.
+    standing: Option<Standing>,
+    /// Events that are known, of those that were asked for.
+    pub known: BTreeMap<EventId, Report>,
+    events: Vec<Event>,
+    repeats: Vec<(EventId, Timestamp)>,
+    effects: Vec<(String, Effect)>,
+    /// Orders that turned out to be this one.
+    pub merged: Vec<Loaded>,
+}
+
+/// An event that was decided.
+#[derive(Debug)]
+struct Event {
+    report: Report,
+    verdict: Verdict,
+    reason: String,
+    moved: Option<(Option<String>, Option<String>)>,
+}
+
+impl Working {
+    /// An order that nothing was known of.
+    pub(super) fn new(source: String) -> Self {
+        Self {
+            source,
+            version: None,
+            order: Order::default(),
+            event_count: 0,
+            effect_count: 0,
+            attention_count: 0,
+            standing: None,
+            known: BTreeMap::new(),
+            events: Vec::new(),
+            repeats: Vec::new(),
+            effects: Vec::new(),
+            merged: Vec::new(),
+        }
+    }
+
+    /// An order as it was read.
+    pub(super) fn of(loaded: Loaded) -> Self {
+        Self {
+            version: Some(loaded.version),
+            order: loaded.order,
+            event_count: loaded.event_count,
+            effect_count: loaded.effect_count,
+            attention_count: loaded.attention_count,
+            ..Self::new(loaded.source)
+        }
+    }
+
+    /// Takes in another order that turned out to be this one.
+    pub(super) fn swallow(&mut self, other: Loaded) {
+        self.order = std::mem::take(&mut self.order).merge(other.order.clone());
+        self.merged.push(other);
+    }
+
+    /// Takes what was decided.
+    pub(super) fn take(&mut self, report: &Report, seen: Seen, decision: Decision) {
+        if seen == Seen::New {
+            let payment = decision.moves.iter().find(|step| step.track.is_payment());
+            let moved = payment.map(|step| (only(&step.from), only(&step.to)));
+            self.known.insert(report.event_id.clone(), report.clone());
+            self.events.push(Event {
+                report: report.clone(),
+                verdict: decision.verdict,
+                reason: decision.reason,
+                moved,
+            });
+        } else {
+            self.repeats.push((report.event_id.clone(), report.received_at));
+        }
+        self.order = decision.order;
+        self.standing = Some(decision.standing);
+        self.issue(report.event_id.as_str(), decision.effects);
+    }
+
+    /// Takes effects that are issued, and what brought them.
+    pub(super) fn issue(&mut self, event_id: &str, effects: Vec<Effect>) {
+        self.effects.extend(effects.into_iter().map(|effect| (event_id.to_owned(), effect)));
+    }
+
+    /// Takes where it stands now, after it was judged without news.
+    pub(super) fn stand(&mut self, order: Order, standing: Standing) {
+        self.order = order;
+        self.standing = Some(standing);
+    }
+
+    /// Writes what was decided. The order goes first: everything else hangs on it.
+    pub(super) async fn write(
+        &self,
+        transaction: &mut Transaction,
+        key: Uuid,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(standing) = &self.standing else { return Ok(()) };
+        let (mut event_count, mut effect_count) = (self.event_count, self.effect_count);
+        let count = |many: usize| i64::try_from(many).unwrap_or(i64::MAX);
+        let merged_events: i64 = self.merged.iter().map(|other| other.event_count).sum();
+        let merged_effects: i64 = self.merged.iter().map(|other| other.effect_count).sum();
+        let written = Written {
+            key,
+            source: &self.source,
+            version: self.version,
+            order: &self.order,
+            event_count: event_count + merged_events + count(self.events.len()),
+            effect_count: effect_count + merged_effects + count(self.effects.len()),
+            attention_count: count(standing.attention.len()),
+            kind: standing.kind.as_ref().map(Kind::as_str),
+            status: standing.status.as_ref().map(Status::as_str),
+            outcome: standing.outcome.map(crate::order::machine::Outcome::as_str),
+            is_final: standing.is_final,
+            is_held: !standing.holds.is_empty(),
+            judge_at: standing.judge_again_at(),
+            now,
+        };
+        transaction.write_order(&written).await?;
+        for other in &self.merged {
+            transaction.merge_orders(other, key, event_count, effect_count).await?;
+            event_count += other.event_count;
+            effect_count += other.effect_count;
+        }
+        for event in &self.events {
+            event_count += 1;
+            let (moved_from, moved_to) = match &event.moved {
+                Some((from, to)) => (from.as_deref(), to.as_deref()),
+                None => (None, None),
+            };
+            let new = NewEvent {
+                key,
+                seq: event_count,
+                report: &event.report,
+                verdict: event.verdict,
+                reason: &event.reason,
+                moved_from,
+                moved_to,
+                decided_at: now,
+            };
+            transaction.insert_event(&new).await?;
+        }
+        for (event_id, received_at) in &self.repeats {
+            transaction.count_repeat(key, event_id.as_str(), *received_at).await?;
+        }
+        for (event_id, effect) in &self.effects {
+            effect_count += 1;
+            transaction.insert_effect(key, effect_count, event_id, effect, now).await?;
+        }
+        if self.attention_count > 0 || !standing.attention.is_empty() || !self.merged.is_empty() {
+            transaction.write_attention(key, &standing.attention, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The head, where there is one.
+fn only(heads: &[Status]) -> Option<String> {
+    match heads {
+        [head] => Some(head.to_string()),
+        [] | [_, _, ..] => None,
+    }
+}

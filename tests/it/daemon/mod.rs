@@ -1,0 +1,212 @@
+//! The embedded daemon, as the world sees it: real HTTP, real SQLite, real signals.
+
+mod admin;
+mod crash;
+mod flow;
+mod process;
+mod queue;
+mod refusal;
+mod store;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pawl::clock::Clock;
+use pawl::config::Config;
+use pawl::provider::secret::Secret;
+use pawl::run::Daemon;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+pub(crate) const SECRET: &str = "fp_secret_demo";
+
+/// A daemon in this process, on free ports, in a folder of its own.
+pub(crate) struct Pawl {
+    /// Removed with all that is in it when the test ends.
+    _folder: tempfile::TempDir,
+    pub clock: Clock,
+    pub receive: std::net::SocketAddr,
+    pub admin: std::net::SocketAddr,
+    daemon: Option<Daemon>,
+    text: String,
+}
+
+/// What an HTTP request was answered with.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
+    }
+
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value.trim_end()))
+    }
+}
+
+/// The configuration of a daemon on free ports, with more lines for its source.
+pub(crate) fn config_text(folder: &Path, more: &str) -> String {
+    format!(
+        "[store]\nurl = \"sqlite:{}/pawl.db\"\n[receive]\nlisten = \"127.0.0.1:0\"\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n\
+         [source.shop]\nprovider = \"flypay\"\ncallback_secrets = [{{ env = \"SECRET\" }}]\n{more}",
+        folder.display()
+    )
+}
+
+pub(crate) fn env() -> BTreeMap<String, String> {
+    let secrets = [("SECRET", SECRET), ("SECRET_2", "another"), ("SECRET_3", "expired")];
+    secrets.into_iter().map(|(name, secret)| (name.to_owned(), secret.to_owned())).collect()
+}
+
+impl Pawl {
+    pub(crate) async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// Starts with more lines in the configuration, the first of them of the source.
+    pub(crate) async fn start_with(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = config_text(folder.path(), more);
+        let clock = Clock::default();
+        let config = Config::read("pawl.toml", &text, &env()).unwrap_or_else(|m| panic!("{m}"));
+        let daemon = Daemon::start(&config, clock.clone()).await.unwrap();
+        let (receive, admin) = (daemon.receive_address, daemon.admin_address);
+        Self { _folder: folder, clock, receive, admin, daemon: Some(daemon), text }
+    }
+
+    /// Stops it and starts it again, on other ports.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        let config =
+            Config::read("pawl.toml", &self.text, &env()).unwrap_or_else(|m| panic!("{m}"));
+        let daemon = Daemon::start(&config, self.clock.clone()).await.unwrap();
+        (self.receive, self.admin) = (daemon.receive_address, daemon.admin_address);
+        self.daemon = Some(daemon);
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop().await.unwrap();
+        }
+    }
+
+    /// Sends a signed callback.
+    pub(crate) async fn send(&self, body: &str) -> Answer {
+        callback(self.receive, body, &sign(body)).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        exchange(
+            self.admin,
+            &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"),
+        )
+        .await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: \
+             application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        exchange(self.admin, &request).await
+    }
+
+    /// Waits until the answer to a GET fits, and returns it.
+    pub(crate) async fn wait_for(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let give_up_at = Instant::now() + Duration::from_secs(30);
+        loop {
+            let answer = self.get(path).await;
+            if answer.status == 200 && fits(&answer.json()) {
+                return answer.json();
+            }
+            assert!(Instant::now() < give_up_at, "never fitted: {path} {}", answer.body);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until nothing is left on the queue, and returns the metrics.
+    pub(crate) async fn wait_until_drained(&self) -> String {
+        let give_up_at = Instant::now() + Duration::from_secs(30);
+        loop {
+            let metrics = self.get("/metrics").await.body;
+            if metrics.contains("\npawl_queue_depth 0\n") {
+                return metrics;
+            }
+            assert!(Instant::now() < give_up_at, "the queue is never empty");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub(crate) async fn order(&self, id: &str) -> Value {
+        self.get(&format!("/api/v1/orders/shop/{id}")).await.json()
+    }
+
+    pub(crate) async fn events(&self, id: &str) -> Vec<Value> {
+        let answer = self.get(&format!("/api/v1/orders/shop/{id}/events")).await.json();
+        answer["items"].as_array().unwrap().clone()
+    }
+}
+
+/// The signature of a body.
+pub(crate) fn sign(body: &str) -> String {
+    sign_with(SECRET, body)
+}
+
+pub(crate) fn sign_with(secret: &str, body: &str) -> String {
+    let secret = Secret::new(secret).unwrap();
+    crate::flypay::flypay().signature.sign(body.as_bytes(), &secret).unwrap()
+}
+
+/// A callback of FlyPay about a withdrawal.
+pub(crate) fn withdrawal(id: &str, status: &str) -> String {
+    let moved = if status.starts_with("completed") { r#","amount_to":"100""# } else { "" };
+    format!(
+        r#"{{"order_uuid":"uuid-{id}","order_type":"withdraw","user_order_id":"{id}","currency_to":"usdt","expected_amount_to":"100","amount_to_fee":"1","status":"{status}","updated_at":"2025-11-20 09:00:01"{moved}}}"#
+    )
+}
+
+pub(crate) async fn callback(to: std::net::SocketAddr, body: &str, signature: &str) -> Answer {
+    let request = format!(
+        "POST /callbacks/shop HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nsignature: \
+         {signature}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    exchange(to, &request).await
+}
+
+/// Sends bytes and reads until the other side closes.
+pub(crate) async fn exchange(to: std::net::SocketAddr, request: &str) -> Answer {
+    exchange_bytes(to, request.as_bytes()).await.unwrap()
+}
+
+pub(crate) async fn exchange_bytes(
+    to: std::net::SocketAddr,
+    request: &[u8],
+) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(to).await?;
+    // The other side may answer and close before it has read everything.
+    stream.write_all(request).await.ok();
+    let mut read = Vec::new();
+    let end = stream.read_to_end(&mut read).await;
+    if read.is_empty() {
+        end?;
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    let text = String::from_utf8_lossy(&read).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+}

@@ -1,0 +1,237 @@
+//! The program itself: exit codes, signals, the command line beside a running daemon.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::{Pawl, SECRET, callback, config_text, sign, withdrawal};
+
+/// A daemon in a process of its own.
+pub(super) struct Process {
+    pub child: Child,
+    pub receive: std::net::SocketAddr,
+    pub admin: std::net::SocketAddr,
+}
+
+impl Process {
+    /// Starts it and waits until it says where it listens.
+    pub(super) async fn start(folder: &std::path::Path, plant: &str) -> Self {
+        let file = folder.join("pawl.toml");
+        std::fs::write(&file, config_text(folder, "")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pawl"))
+            .args(["serve", "--config"])
+            .arg(&file)
+            .env("SECRET", SECRET)
+            .env("PAWL_PLANT", plant)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (mut receive, mut admin) = (None, None);
+        while receive.is_none() {
+            let line = lines.next_line().await.unwrap().expect("it starts");
+            let address = |before: &str| {
+                let rest = line.split(before).nth(1)?;
+                let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))?;
+                rest[..end].parse().ok()
+            };
+            receive = address("callbacks at http://");
+            admin = address("administration at http://");
+        }
+        // What it says further is read, so that it can go on saying it.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self { child, receive: receive.unwrap(), admin: admin.unwrap() }
+    }
+
+    pub(super) fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let status = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+/// Runs the program to its end: exit code, standard output, standard error.
+async fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_pawl"))
+        .args(args)
+        .envs(env.iter().copied())
+        .env_remove("PAWL_CONFIG")
+        .current_dir(folder.path())
+        .output()
+        .await
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test]
+async fn exit_codes_say_what_went_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |text: &str| {
+        let path = folder.path().join("pawl.toml");
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (code, _, error) = run(&["serve"], &[]).await;
+    assert_eq!(code, 78, "{error}");
+    assert!(error.contains("there is no configuration: looked for pawl.toml"), "{error}");
+    let wrong = file("[source.shop]\nprovidr = \"flypay\"\n");
+    let (code, _, error) = run(&["serve", "--config", &wrong], &[]).await;
+    assert_eq!(code, 78);
+    assert!(
+        error.contains("pawl.toml:2:1: there is no key `providr`: did you mean `provider`?"),
+        "{error}"
+    );
+    assert_eq!(run(&["serve", "--colour"], &[]).await.0, 2);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    let busy = config_text(folder.path(), "")
+        .replace("[receive]\nlisten = \"127.0.0.1:0\"", &format!("[receive]\nlisten = \"{port}\""));
+    let (code, _, error) = run(&["serve", "--config", &file(&busy)], &[("SECRET", SECRET)]).await;
+    assert_eq!(code, 69, "{error}");
+    assert!(error.contains(&format!("cannot listen on {port} for callbacks")), "{error}");
+    let (code, _, error) = run(&["order", "list", "--url", &format!("http://{port}x")], &[]).await;
+    assert_eq!(code, 69, "{error}");
+    let (code, _, error) = run(&["order", "list", "--url", "ftp://x"], &[]).await;
+    assert_eq!(code, 2, "{error}");
+    assert_eq!(run(&["provider", "check"], &[]).await.0, 0);
+    let (code, _, error) = run(&["provider", "check", &wrong], &[]).await;
+    assert_eq!(code, 1, "{error}");
+}
+
+#[tokio::test]
+async fn a_second_daemon_on_one_store_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), "").await;
+    let file = folder.path().join("pawl.toml").display().to_string();
+    let (code, _, error) = run(&["serve", "--config", &file], &[("SECRET", SECRET)]).await;
+    assert_eq!(code, 69);
+    assert!(error.contains("another process uses"), "{error}");
+    drop(process);
+}
+
+#[tokio::test]
+async fn the_command_line_works_beside_a_running_daemon() {
+    let pawl = Pawl::start().await;
+    let url = format!("http://{}", pawl.admin);
+    let order = [
+        "order",
+        "register",
+        "shop",
+        "wd-1",
+        "--kind",
+        "withdraw",
+        "--amount",
+        "100",
+        "--currency",
+        "usdt",
+        "--url",
+        &url,
+    ];
+    assert_eq!(run(&order, &[]).await, (0, "wd-1: created\n".to_owned(), String::new()));
+    assert_eq!(run(&order, &[]).await.1, "wd-1: unchanged\n");
+    let (code, _, error) =
+        run(&[&order[..6], &["--amount", "99"], &order[8..]].concat(), &[]).await;
+    assert_eq!(code, 1);
+    assert!(error.contains("is registered already, with other content (409)"), "{error}");
+    pawl.send(&withdrawal("wd-1", "completed")).await;
+    pawl.send("not json").await;
+    pawl.wait_until_drained().await;
+    let (_, shown, _) = run(&["order", "show", "shop", "uuid-wd-1", "--url", &url], &[]).await;
+    for text in [
+        "wd-1 of shop",
+        "completed (succeeded, final)",
+        "to.debited           101 USDT",
+        "registered",
+        "applied",
+    ] {
+        assert!(shown.contains(text), "{text} is missing in\n{shown}");
+    }
+    let (_, list, _) = run(&["order", "list", "--url", &url], &[]).await;
+    assert!(list.lines().nth(1).unwrap().contains("completed"), "{list}");
+    let (_, json, _) = run(&["order", "show", "shop", "wd-1", "--json", "--url", &url], &[]).await;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["events"].as_array().unwrap().len(), 2);
+    let (_, list, _) = run(&["dead", "list", "--json", "--url", &url], &[]).await;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let id = list["items"][0]["id"].as_str().unwrap();
+    let (_, letter, _) = run(&["dead", "show", id, "--url", &url], &[]).await;
+    assert!(
+        letter.contains("the body is not JSON") && letter.ends_with("\nnot json\n"),
+        "{letter}"
+    );
+    let (code, _, error) = run(&["order", "show", "shop", "none", "--url", &url], &[]).await;
+    assert_eq!(code, 1);
+    assert!(error.contains("the source `shop` has no order `none` (404)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stop_answers_what_was_begun_and_keeps_what_was_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = Process::start(folder.path(), "").await;
+    let mut accepted = Vec::new();
+    let mut sending = Vec::new();
+    for n in 0..50 {
+        let (to, id) = (process.receive, format!("s-{n}"));
+        sending.push(tokio::spawn(async move {
+            let body = withdrawal(&id, "completed");
+            let answer = super::exchange_bytes(to, signed(&body).as_bytes()).await;
+            (id, answer.is_ok_and(|answer| answer.status == 200))
+        }));
+        if n == 25 {
+            process.signal("TERM");
+        }
+    }
+    for task in sending {
+        let (id, is_accepted) = task.await.unwrap();
+        accepted.extend(is_accepted.then_some(id));
+    }
+    let status = tokio::time::timeout(Duration::from_secs(30), process.child.wait()).await;
+    assert_eq!(status.expect("it stops").unwrap().code(), Some(0));
+    let process = Process::start(folder.path(), "").await;
+    for id in &accepted {
+        wait_for_order(process.admin, id).await;
+    }
+}
+
+pub(super) fn signed(body: &str) -> String {
+    format!(
+        "POST /callbacks/shop HTTP/1.1\r\nhost: x\r\nconnection: close\r\nsignature: {}\r\ncontent-length: {}\r\n\r\n{body}",
+        sign(body),
+        body.len()
+    )
+}
+
+/// Waits until an order is there, by any means.
+pub(super) async fn wait_for_order(admin: std::net::SocketAddr, id: &str) -> serde_json::Value {
+    let give_up_at = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let request = format!(
+            "GET /api/v1/orders/shop/{id} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        );
+        if let Ok(answer) = super::exchange_bytes(admin, request.as_bytes()).await
+            && answer.status == 200
+        {
+            return answer.json();
+        }
+        assert!(std::time::Instant::now() < give_up_at, "{id} never came");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_callback_is_not_accepted_by_a_process_that_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = Process::start(folder.path(), "").await;
+    process.child.kill().await.unwrap();
+    let body = withdrawal("x", "new");
+    let sent = super::exchange_bytes(process.receive, signed(&body).as_bytes()).await;
+    assert!(sent.is_err());
+    let process = Process::start(folder.path(), "").await;
+    assert_eq!(callback(process.receive, &body, &sign(&body)).await.status, 200);
+}
