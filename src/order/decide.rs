@@ -131,14 +131,19 @@ pub fn decide(rules: &Rules, order: &Order, report: &Report, seen: Seen) -> Deci
         Content::Hint => return decide_hint(order, before),
         Content::Said(said) => joined.join_said(&rules.machine, report, said),
         Content::Registered(registration) => joined.join_registration(report, registration),
-        Content::Resolved(resolution) => joined.join_resolution(resolution),
+        Content::Resolved(resolution) => {
+            joined.join_resolution(&report.event_id, now, resolution);
+        }
     }
     let after = Standing::of(rules, &joined, now);
     let taught = facts_differ(order, &joined);
     let moves = find_moves(&before, &after);
-    let (verdict, reason) = judge(rules, &before, &after, report, seen, taught);
+    let compensations = find_compensations(order, &joined, &after);
+    let is_compensated = !compensations.is_empty();
+    let (verdict, reason) = judge(rules, &before, &after, report, seen, taught, is_compensated);
     let ask = find_ask(rules, &joined, &after, report, seen);
-    let effects = take_due(&mut joined, &after);
+    let mut effects = take_due(&mut joined, &after);
+    effects.extend(compensations);
     Decision { verdict, reason, order: joined, standing: after, moves, effects, ask }
 }
 
@@ -160,6 +165,28 @@ fn take_due(order: &mut Order, standing: &Standing) -> Vec<Effect> {
         order.issued_at.extend(standing.status.clone());
     }
     standing.due.clone()
+}
+
+/// What a person had made up for with this very report: it leaves whatever is held back, because it
+/// is what sets the books right again.
+fn find_compensations(before: &Order, joined: &Order, after: &Standing) -> Vec<Effect> {
+    let entries = joined.compensations.iter().flat_map(|(event, amounts)| {
+        amounts.iter().map(move |(slot, amount)| (event, *slot, *amount))
+    });
+    entries
+        .filter_map(|(event, slot, to)| {
+            let known = before.compensations.get(event).and_then(|amounts| amounts.get(&slot));
+            let from = known.copied().unwrap_or_default();
+            let currency = after.currencies.get(&slot.leg)?.clone();
+            (to > from).then(|| Effect {
+                slot,
+                from,
+                to,
+                currency,
+                compensates: Some(event.clone()),
+            })
+        })
+        .collect()
 }
 
 fn decide_hint(order: &Order, standing: Standing) -> Decision {
@@ -199,6 +226,7 @@ fn facts_differ(before: &Order, after: &Order) -> bool {
         || before.overruled != after.overruled
         || before.overruled_operations != after.overruled_operations
         || before.waived != after.waived
+        || before.compensations != after.compensations
 }
 
 fn judge(
@@ -208,6 +236,7 @@ fn judge(
     report: &Report,
     seen: Seen,
     taught: bool,
+    is_compensated: bool,
 ) -> (Verdict, String) {
     if let Content::Said(Said { status: Some(status), .. }) = &report.content
         && rules.machine.find(status).is_none()
@@ -218,7 +247,9 @@ fn judge(
     let rose =
         before.heads != after.heads || before.position != after.position || !after.due.is_empty();
     let held = |cause: Cause| after.holds.iter().find(move |hold| hold.cause == cause);
-    if rose || taught {
+    // A report that moves nothing may still be what everything now waits for.
+    let is_held_anew = after.holds.iter().any(|hold| !before.holds.contains(hold));
+    if rose || taught || is_held_anew {
         if let Some(hold) = held(Cause::Conflict) {
             return (Verdict::Conflict, hold.text.clone());
         }
@@ -226,7 +257,7 @@ fn judge(
             return (Verdict::Mismatch, hold.text.clone());
         }
     }
-    if rose || (taught && after.waiting_operations) {
+    if rose || is_held_anew || (taught && after.waiting_operations) {
         if let Some(hold) = held(Cause::Early) {
             return (Verdict::Early, hold.text.clone());
         }
@@ -234,6 +265,9 @@ fn judge(
             return (Verdict::Early, "an operation waits for the one before it".to_owned());
         }
         return (Verdict::Applied, describe_rise(before, after));
+    }
+    if is_compensated {
+        return (Verdict::Applied, "what left too much is made up for".to_owned());
     }
     match seen {
         Seen::Same => return (Verdict::Duplicate, "the event is known".to_owned()),

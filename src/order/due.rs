@@ -7,7 +7,7 @@ use super::effect::Effect;
 use super::joined::Order;
 use super::rules::KindRules;
 use super::slot::Slot;
-use super::standing::Standing;
+use super::standing::{Cause, Standing};
 
 /// A rise that cannot be held exactly: it is not issued, and a person is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) fn collect_due(
         let Some(currency) = standing.currencies.get(&slot.leg) else { continue };
         if to > from {
             to.above(from).ok_or(InexactRise { slot })?;
-            due.push(Effect { slot, from, to, currency: currency.clone() });
+            due.push(Effect { slot, from, to, currency: currency.clone(), compensates: None });
         }
     }
     // A debit leaves before the release that makes the held money available again.
@@ -54,4 +54,36 @@ fn level_total(order: &Order, standing: &Standing, slot: Slot, opposite: Slot) -
     let booked = net(own, order.on_the_books(opposite))?;
     let rise = exact_sum(wanted, -booked)?.max(Decimal::ZERO);
     own.plus(Amount::from_decimal(rise)?)
+}
+
+/// What the books show above the counters, net of what a person had made up for: money that left for
+/// a reason that counts no more. A level pair has none, because a fall is posted to its opposite; and
+/// while heads contradict each other, nothing can be said of a counter that the head closes.
+pub(super) fn collect_excess(
+    order: &Order,
+    standing: &Standing,
+    kind: &KindRules,
+) -> Vec<(Slot, Amount)> {
+    let in_conflict = standing.is_held_by(Cause::Conflict);
+    let is_closed = |slot: Slot| kind.money.values().any(|money| money.closes.contains(&slot));
+    let is_level = |slot: Slot| {
+        kind.level.contains(&slot) || kind.level.contains(&slot.with(slot.counter.opposite()))
+    };
+    Slot::all()
+        .filter(|slot| !is_level(*slot) && !(in_conflict && is_closed(*slot)))
+        .filter_map(|slot| {
+            let total = standing.position.get(&slot).copied().unwrap_or_default();
+            let made_up = order.compensated(slot.with(slot.counter.opposite()));
+            let books = order.on_the_books(slot);
+            // What cannot be subtracted exactly is an excess all the same: the whole of it.
+            let over = books.above(total).unwrap_or(books);
+            let over = over.above(made_up).unwrap_or(over);
+            (!over.is_zero()).then_some((slot, over))
+        })
+        .collect()
+}
+
+/// The key by which a person accepts that more left than counts.
+pub(super) fn over_issued_key(slot: Slot, excess: Amount) -> String {
+    format!("over_issued:{slot}={excess}")
 }

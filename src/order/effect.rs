@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::amount::{Amount, Currency};
+use super::name::EventId;
 use super::slot::Slot;
 
 /// The namespace of effects' identities: fixed for ever, like the identities themselves.
@@ -20,6 +21,10 @@ pub struct Effect {
     pub to: Amount,
     /// Of what.
     pub currency: Currency,
+    /// The resolution by which a person had this much made up for: then it is no rise of a counter,
+    /// but an entry of a ledger of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensates: Option<EventId>,
 }
 
 impl Effect {
@@ -30,11 +35,15 @@ impl Effect {
         self.to.above(self.from).unwrap_or_default()
     }
 
-    /// Its identity, which never changes: of the order's key, the counter and what it comes to. The
-    /// same rise can therefore never be issued under two names.
+    /// Its identity, which never changes: of the order's key, the counter and what it comes to, and
+    /// of the resolution where it compensates. The same rise can therefore never be issued under two
+    /// names.
     #[must_use]
     pub fn id(&self, order_key: Uuid) -> Uuid {
-        let name = format!("{order_key}/{}/{}", self.slot, self.to);
+        let mut name = format!("{order_key}/{}/{}", self.slot, self.to);
+        if let Some(resolution) = &self.compensates {
+            name = format!("{name}/compensates/{resolution}");
+        }
         Uuid::new_v5(&EFFECTS, name.as_bytes())
     }
 }

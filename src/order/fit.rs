@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
 use super::amount::Currency;
+use super::chosen::REGISTRATION;
 use super::heads::Claims;
 use super::judge::Judge;
 use super::name::Status;
 use super::position::{Position, total};
-use super::report::Registration;
 use super::rules::{AmountPolicy, KindRules, Unregistered};
 use super::slot::{Leg, Slot};
 use super::standing::{Cause, Hold};
@@ -68,9 +66,7 @@ impl Judge<'_> {
             }
             return;
         }
-        let registrations: Vec<_> =
-            self.order.registrations.iter().map(|r| (fingerprint(r), ())).collect();
-        self.choose("registration", &registrations);
+        self.choose(REGISTRATION, &self.order.named_registrations());
     }
 
     pub(super) fn judge_account(&mut self) {
@@ -87,7 +83,7 @@ impl Judge<'_> {
         for leg in Leg::ALL {
             let mut said: BTreeSet<&Currency> = BTreeSet::new();
             said.extend(self.order.currencies.get(&leg).into_iter().flatten());
-            let registered = self.order.registrations.iter().filter_map(|r| r.expected.get(&leg));
+            let registered = self.order.registration().and_then(|r| r.expected.get(&leg));
             said.extend(registered.map(|expected| &expected.currency));
             let said: Vec<_> = said.into_iter().map(|c| (c.to_string(), c.clone())).collect();
             if let Some(currency) = self.choose(&format!("currency of leg {leg}"), &said) {
@@ -113,19 +109,11 @@ impl Judge<'_> {
     pub(super) fn judge_currency_known(&mut self, position: &Position) {
         for leg in Leg::ALL {
             let is_said = self.order.currencies.contains_key(&leg)
-                || self.order.registrations.iter().any(|r| r.expected.contains_key(&leg));
+                || self.order.registration().is_some_and(|r| r.expected.contains_key(&leg));
             let moves = position.counters.iter().any(|(s, a)| s.leg == leg && !a.is_zero());
             if moves && !is_said {
-                self.early(format!("nothing said yet what currency leg {leg} has"));
+                self.early(None, format!("nothing said yet what currency leg {leg} has"));
             }
         }
     }
-}
-
-/// A short name for a registration, by which a person chooses it.
-fn fingerprint(registration: &Registration) -> String {
-    let digest = Sha256::digest(serde_json::to_string(registration).unwrap_or_default());
-    let expected: Vec<_> =
-        registration.expected.values().map(|e| format!("{} {}", e.amount, e.currency)).collect();
-    format!("{}#{}", expected.join("/"), &hex::encode(digest)[..8])
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::{Amount, Currency};
 use super::machine::Machine;
-use super::name::{Kind, OrderId, Role, Status};
+use super::name::{EventId, Kind, OrderId, Role, Status};
 use super::report::{
     Amounts, OperationName, Overrule, Registration, Report, Resolution, Said, Until,
 };
@@ -49,8 +49,12 @@ pub struct Order {
     pub overruled: BTreeMap<Status, Until>,
     /// Versions of operations that a person overruled.
     pub overruled_operations: BTreeSet<(OperationName, Amounts)>,
-    /// Mismatches that a person accepted, attentions that a person dismissed.
-    pub waived: BTreeSet<String>,
+    /// Mismatches that a person accepted, attentions that a person dismissed, values that a person chose:
+    /// by key, with the time of the decision: of two that exclude each other, the later one stands.
+    pub waived: BTreeMap<String, Timestamp>,
+    /// What a person had the integrator's books make up for, by the resolution that said so. A ledger
+    /// of its own: neither the counters nor what was issued know of it.
+    pub compensations: BTreeMap<EventId, BTreeMap<Slot, Amount>>,
     /// The counters as they were issued. Only rise.
     pub issued: BTreeMap<Slot, Amount>,
     /// The payment statuses at which something was issued.
@@ -73,7 +77,7 @@ pub struct Claim {
     /// The latest of the provider's times for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
-    /// When we first received it.
+    /// When we first received it at that time.
     pub since: Timestamp,
 }
 
@@ -133,7 +137,7 @@ impl Order {
     }
 
     /// Takes in what a person decided.
-    pub fn join_resolution(&mut self, resolution: &Resolution) {
+    pub fn join_resolution(&mut self, event: &EventId, at: Timestamp, resolution: &Resolution) {
         for overrule in &resolution.overrules {
             match overrule {
                 Overrule::Status(status, until) => {
@@ -145,7 +149,10 @@ impl Order {
                 }
             }
         }
-        self.waived.extend(resolution.waives.iter().cloned());
+        self.waived_join(resolution.waives.iter().map(|key| (key.clone(), at)));
+        if !resolution.compensates.is_empty() {
+            self.compensations_join(event, &resolution.compensates);
+        }
     }
 
     /// Makes two orders one, because a report carried a name of each. What both issued was issued
@@ -169,7 +176,10 @@ impl Order {
             *known = (*known).max(until);
         }
         self.overruled_operations.extend(other.overruled_operations);
-        self.waived.extend(other.waived);
+        self.waived_join(other.waived);
+        for (event, amounts) in &other.compensations {
+            self.compensations_join(event, amounts);
+        }
         for (slot, amount) in other.issued {
             let sum = self.issued.entry(slot).or_default();
             // Too long to add exactly cannot be less than the larger of both.
@@ -197,17 +207,27 @@ impl Order {
         })
     }
 
-    /// What the integrator booked itself.
+    /// What was compensated in a counter's effects by hand, in all.
     #[must_use]
-    pub fn booked(&self, slot: Slot) -> Option<Amount> {
-        self.registrations.iter().filter_map(|r| r.booked.get(&slot).copied()).max()
+    pub fn compensated(&self, slot: Slot) -> Amount {
+        let all = self.compensations.values().filter_map(|amounts| amounts.get(&slot));
+        // Too long to add exactly cannot be less than the larger of both.
+        all.fold(Amount::ZERO, |sum, more| sum.plus(*more).unwrap_or_else(|| sum.max(*more)))
     }
 
-    /// What the integrator's books show: what was issued and what it booked itself.
-    #[must_use]
-    pub fn on_the_books(&self, slot: Slot) -> Amount {
-        let issued = self.issued.get(&slot).copied().unwrap_or_default();
-        issued.max(self.booked(slot).unwrap_or_default())
+    fn waived_join(&mut self, waives: impl IntoIterator<Item = (String, Timestamp)>) {
+        for (key, at) in waives {
+            let known = self.waived.entry(key).or_insert(at);
+            *known = (*known).max(at);
+        }
+    }
+
+    fn compensations_join(&mut self, event: &EventId, amounts: &BTreeMap<Slot, Amount>) {
+        let ledger = self.compensations.entry(event.clone()).or_default();
+        for (slot, amount) in amounts {
+            let known = ledger.entry(*slot).or_insert(*amount);
+            *known = (*known).max(*amount);
+        }
     }
 
     fn names_join(&mut self, names: &BTreeMap<OrderId, Role>) {
@@ -241,8 +261,13 @@ impl Order {
         match self.claims.binary_search_by(|known| version(known, &claim)) {
             Ok(at) => {
                 let known = &mut self.claims[at];
+                // A status that came again stands since it came again.
+                if claim.time > known.time {
+                    known.since = claim.since;
+                } else if claim.time == known.time {
+                    known.since = known.since.min(claim.since);
+                }
                 known.time = known.time.max(claim.time);
-                known.since = known.since.min(claim.since);
             }
             Err(at) => self.claims.insert(at, claim),
         }

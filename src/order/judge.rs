@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::due::collect_due;
-use super::heads::Claims;
+use super::chosen::choice_key;
+use super::due::{collect_due, collect_excess, over_issued_key};
+use super::heads::{Claims, DerivedHead};
 use super::joined::Order;
 use super::name::{Status, Track};
-use super::position::{Position, total};
-use super::rules::{KindRules, Money, Requirement, Rules};
+use super::position::Position;
+use super::rules::{KindRules, Rules};
 use super::standing::{Attention, AttentionCode, Cause, Hold, Standing};
 use super::timestamp::Timestamp;
 
@@ -22,19 +23,18 @@ impl Standing {
         let kind = judge.find_kind();
         let claims = Claims::of(rules, kind, order);
         let mut position = kind.map_or_else(Position::default, |kind| {
-            Position::before_closing(rules, kind, order, &claims)
+            Position::before_closing(rules, kind, order, &claims.strong())
         });
         let derived = kind.and_then(|kind| position.derive_status(kind));
-        judge.take_heads(claims.heads(derived.as_ref()), kind);
+        let is_confirmed = order.live_operations().all(|operation| operation.confirmed);
+        let derived = derived.map(|status| DerivedHead { status, is_confirmed });
+        let (heads, is_settled) = claims.heads(derived.as_ref());
+        judge.take_heads(heads, kind);
         judge.judge_operations(&position);
-        if let (Some(kind), Some(head)) = (kind, judge.standing.status.clone()) {
-            let is_firm = derived.as_ref() == Some(&head) || claims.is_firm(&head);
-            if is_firm && !judge.is_held_by(Cause::Conflict) {
-                position.close(&rules.machine, kind, &head);
-            }
-        }
         if let Some(kind) = kind {
-            judge.judge_heads(kind, &claims, &position, derived.as_ref());
+            judge.judge_unconfirmed(kind, &claims, &position);
+            judge.close(kind, &claims, &mut position, derived.as_ref());
+            judge.judge_heads(kind, &claims, &position);
         }
         judge.judge_registration();
         judge.judge_account();
@@ -42,7 +42,7 @@ impl Standing {
         judge.judge_currency_known(&position);
         judge.judge_position(&position);
         judge.collect_unknown();
-        judge.finish(kind, position)
+        judge.finish(kind, position, is_settled)
     }
 }
 
@@ -59,9 +59,16 @@ impl<'a> Judge<'a> {
         self.standing.holds.push(hold);
     }
 
-    pub(super) fn early(&mut self, text: String) {
-        let hold = Hold { cause: Cause::Early, text, keys: Vec::new(), ask: true, until: None };
-        self.hold(hold);
+    /// Holds everything back until the provider says more, or a person lifts it by the key.
+    pub(super) fn early(&mut self, key: Option<String>, text: String) {
+        if key.as_ref().is_some_and(|key| self.is_waived(key)) {
+            return;
+        }
+        let keys: Vec<String> = key.into_iter().collect();
+        let is_known = self.standing.holds.iter().any(|hold| !keys.is_empty() && hold.keys == keys);
+        if !is_known {
+            self.hold(Hold { cause: Cause::Early, text, keys, ask: true, until: None });
+        }
     }
 
     pub(super) fn is_held_by(&self, cause: Cause) -> bool {
@@ -69,7 +76,7 @@ impl<'a> Judge<'a> {
     }
 
     fn is_waived(&self, key: &str) -> bool {
-        self.order.waived.contains(key)
+        self.order.waived.contains_key(key)
     }
 
     /// Holds everything back unless a person accepted it by the key.
@@ -81,26 +88,19 @@ impl<'a> Judge<'a> {
     }
 
     /// The one of several values that contradict each other: the only one, or the one that a person
-    /// chose. Holds everything back where neither is so.
+    /// chose last. Holds everything back where neither is so.
     pub(super) fn choose<T: Clone>(&mut self, what: &str, values: &[(String, T)]) -> Option<T> {
-        let key = |value: &str| format!("{what}={value}");
-        match values {
-            [] => return None,
-            [(_, only)] => return Some(only.clone()),
-            [_, _, ..] => {}
+        let keys: Vec<String> = values.iter().map(|(value, _)| choice_key(what, value)).collect();
+        if values.len() > 1 {
+            self.standing.choices.extend(keys.iter().cloned());
         }
-        let chosen: Vec<_> = values.iter().filter(|(v, _)| self.is_waived(&key(v))).collect();
-        if let [(_, chosen)] = chosen[..] {
-            return Some(chosen.clone());
+        let chosen = self.order.chosen(what, values);
+        if values.is_empty() || chosen.is_some() {
+            return chosen.cloned();
         }
         let said = values.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>().join(" and ");
-        self.hold(Hold {
-            cause: Cause::Mismatch,
-            text: format!("the {what} was said to be {said}"),
-            keys: values.iter().map(|(value, _)| key(value)).collect(),
-            ask: false,
-            until: None,
-        });
+        let text = format!("the {what} was said to be {said}");
+        self.hold(Hold { cause: Cause::Mismatch, text, keys, ask: false, until: None });
         None
     }
 
@@ -118,16 +118,10 @@ impl<'a> Judge<'a> {
         match chosen {
             Some(unknown) => {
                 let text = format!("the kind `{unknown}` is not in the provider's definition");
-                self.hold(Hold {
-                    cause: Cause::Mismatch,
-                    text,
-                    keys: Vec::new(),
-                    ask: false,
-                    until: None,
-                });
+                self.mismatch(choice_key("kind", unknown.as_str()), text);
             }
             None if self.order.claims.is_empty() => {}
-            None => self.early("nothing said yet what kind of order this is".to_owned()),
+            None => self.early(None, "nothing said yet what kind of order this is".to_owned()),
         }
         None
     }
@@ -151,25 +145,30 @@ impl<'a> Judge<'a> {
                 self.rules.machine.get(status).is_some_and(|rule| rule.track == *track)
             };
             let moves_money = kind.is_none_or(|kind| {
-                kind.money.keys().any(|status| on_track(status) && kind.moves_money(status))
+                kind.money
+                    .keys()
+                    .any(|status| on_track(status) && kind.moves_money(&self.rules.machine, status))
             });
             if track.is_payment() || moves_money {
-                self.hold(Hold {
-                    cause: Cause::Conflict,
-                    text,
-                    keys: Vec::new(),
-                    ask: true,
-                    until: None,
-                });
-            } else {
-                self.attend(AttentionCode::Conflict, format!("conflict:{track}"), text);
+                self.conflict(text.clone());
             }
+            // Named by what contradicts each other: to know of one conflict is not to know of the next.
+            let names: Vec<_> = heads.iter().map(Status::as_str).collect();
+            let key = format!("conflict:{track}={}", names.join(","));
+            self.attend(AttentionCode::Conflict, key, text);
         }
         self.standing.heads = heads;
     }
 
+    /// Only another report or an overrule ends a conflict: nobody can accept both sides of it.
+    fn conflict(&mut self, text: String) {
+        let (cause, keys) = (Cause::Conflict, Vec::new());
+        self.hold(Hold { cause, text, keys, ask: true, until: None });
+    }
+
     fn attend(&mut self, code: AttentionCode, key: String, text: String) {
-        if !self.is_waived(&key) {
+        let is_known = self.standing.attention.iter().any(|attention| attention.key == key);
+        if !is_known && !self.is_waived(&key) {
             self.standing.attention.push(Attention { code, key, text });
         }
     }
@@ -177,13 +176,10 @@ impl<'a> Judge<'a> {
     fn judge_operations(&mut self, position: &Position) {
         self.standing.waiting_operations = !position.waiting.is_empty();
         for name in &position.contradicting {
-            self.hold(Hold {
-                cause: Cause::Conflict,
-                text: format!("{} {} was reported with two amounts", name.name, name.id),
-                keys: Vec::new(),
-                ask: true,
-                until: None,
-            });
+            let text = format!("{} {} was reported with two amounts", name.name, name.id);
+            self.conflict(text.clone());
+            let key = format!("conflict:{}={}", name.name, name.id);
+            self.attend(AttentionCode::Conflict, key, text);
         }
         for name in &position.unknown_operations {
             let text = format!("the operation `{name}` is not in the provider's definition");
@@ -194,19 +190,10 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn judge_heads(
-        &mut self,
-        kind: &KindRules,
-        claims: &Claims<'_>,
-        position: &Position,
-        derived: Option<&Status>,
-    ) {
+    fn judge_heads(&mut self, kind: &KindRules, claims: &Claims<'_>, position: &Position) {
         let heads: Vec<Status> = self.standing.heads.values().flatten().cloned().collect();
         for head in &heads {
-            let is_derived = derived == Some(head);
-            if !is_derived && !claims.is_firm(head) {
-                self.early(format!("`{head}` waits for the provider's own answer"));
-            } else if let Some(money) = kind.money.get(head) {
+            if let Some(money) = kind.money.get(head) {
                 self.judge_known(head, money, claims, position);
             }
             self.judge_grace(head, claims);
@@ -223,55 +210,10 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        for claim in claims.weak.iter().filter(|claim| !heads.contains(&claim.status)) {
-            let Some(money) = kind.money.get(&claim.status) else {
-                continue;
-            };
-            let would_rise = money.totals.iter().any(|(slot, expression)| {
-                total(expression, claim).ok().flatten() > position.counter(*slot)
-            });
-            if would_rise {
-                let status = &claim.status;
-                self.early(format!("an amount of `{status}` waits for the provider's own answer"));
-            }
-        }
     }
 
     fn is_only_head(&self, head: &Status) -> bool {
         self.standing.heads.values().any(|heads| heads[..] == [head.clone()])
-    }
-
-    /// What must be known before a status moves money: each total that it states, said at this very
-    /// status, and what the definition requires beyond that.
-    fn judge_known(
-        &mut self,
-        head: &Status,
-        money: &Money,
-        claims: &Claims<'_>,
-        position: &Position,
-    ) {
-        let of_head: Vec<_> = claims.strong().filter(|claim| claim.status == *head).collect();
-        for (slot, expression) in &money.totals {
-            // A total that has no usable value is a mismatch already.
-            let is_said = of_head.iter().any(|claim| total(expression, claim) != Ok(None));
-            if !is_said {
-                self.early(format!("`{head}` does not say {slot}: {expression}"));
-            }
-        }
-        for requirement in &money.requires {
-            match requirement {
-                Requirement::Amount(name) => {
-                    if !of_head.iter().any(|claim| claim.amounts.contains_key(name)) {
-                        self.early(format!("`{head}` requires {name}, which was not said"));
-                    }
-                }
-                Requirement::Counter(slot) => {
-                    if position.counter(*slot).is_none() {
-                        self.early(format!("`{head}` requires {slot}, which is not known"));
-                    }
-                }
-            }
-        }
     }
 
     fn judge_grace(&mut self, head: &Status, claims: &Claims<'_>) {
@@ -312,7 +254,12 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn finish(mut self, kind: Option<&KindRules>, position: Position) -> Standing {
+    fn finish(
+        mut self,
+        kind: Option<&KindRules>,
+        position: Position,
+        is_settled: bool,
+    ) -> Standing {
         self.standing.position = position.counters;
         let due = kind.map(|kind| collect_due(self.order, &self.standing, kind));
         let due = due.unwrap_or(Ok(Vec::new())).unwrap_or_else(|inexact| {
@@ -323,21 +270,21 @@ impl<'a> Judge<'a> {
         if self.standing.holds.is_empty() {
             self.standing.due = due;
         }
-        let held: Vec<_> = self.standing.holds.iter().filter(|h| h.cause != Cause::Early).collect();
-        let attention: Vec<_> = held
-            .into_iter()
-            .map(|hold| {
-                let (code, word) = if hold.cause == Cause::Conflict {
-                    (AttentionCode::Conflict, "conflict")
-                } else {
-                    (AttentionCode::Mismatch, "mismatch")
-                };
-                let key =
-                    if hold.keys.is_empty() { word.to_owned() } else { hold.keys.join(" or ") };
-                Attention { code, key, text: hold.text.clone() }
-            })
-            .collect();
-        self.standing.attention.extend(attention);
+        for hold in self.standing.holds.clone() {
+            // A choice goes by the first of its keys, the hold has them all: either way it is made.
+            if let (Cause::Mismatch, Some(key)) = (hold.cause, hold.keys.first()) {
+                self.attend(AttentionCode::Mismatch, key.clone(), hold.text);
+            }
+        }
+        // Only where claims stopped counting can more have left than counts.
+        let has_lost =
+            !self.order.overruled.is_empty() || !self.order.overruled_operations.is_empty();
+        if let Some(kind) = kind.filter(|_| has_lost || is_settled) {
+            for (slot, excess) in collect_excess(self.order, &self.standing, kind) {
+                let text = format!("{excess} more left as {slot} than counts now: make up for it");
+                self.attend(AttentionCode::Mismatch, over_issued_key(slot, excess), text);
+            }
+        }
         let head = self.standing.status.as_ref();
         let is_final =
             head.and_then(|head| self.rules.machine.get(head)).is_some_and(|r| r.is_final);

@@ -3,11 +3,12 @@
 //! - [`report`]: what is said about an order, in one form.
 //! - [`joined`]: the order itself, the join of its reports.
 //! - [`machine`], [`rules`], [`expression`]: what a provider's words mean.
-//! - [`standing`]: where an order stands, worked out in `judge` and `fit`: its `heads`, its [`position`], what
+//! - [`standing`]: where an order stands, worked out in `judge`, `known` and `fit`: its `heads`, its [`position`], what
 //!   holds its effects back, and what is `due`.
 //! - [`mod@decide`]: one report, one order, one decision; [`resolve`]: what a person may decide.
 
 pub mod amount;
+mod chosen;
 pub mod decide;
 mod due;
 pub mod effect;
@@ -16,6 +17,7 @@ mod fit;
 mod heads;
 pub mod joined;
 mod judge;
+mod known;
 pub mod machine;
 pub mod name;
 pub mod position;

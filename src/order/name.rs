@@ -126,6 +126,13 @@ word_type! {
     Track
 }
 
+impl EventId {
+    /// The event of a resolution that is only being considered.
+    pub(super) fn considered() -> Self {
+        Self("considered".to_owned())
+    }
+}
+
 impl Kind {
     /// A provider's word for a kind that the definition has no name for. The mark keeps it from
     /// being taken for the definition's own name of another kind.

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::amount::Amount;
 use super::expression::{Expression, ExpressionFault};
-use super::heads::Claims;
 use super::joined::{Claim, Order};
 use super::machine::Machine;
 use super::name::Status;
@@ -48,14 +47,12 @@ impl Position {
         rules: &Rules,
         kind: &KindRules,
         order: &Order,
-        claims: &Claims<'_>,
+        claims: &[&Claim],
     ) -> Self {
         let mut position = Self::default();
         position.add_totals(&rules.machine, kind, claims);
-        for registration in &order.registrations {
-            for (slot, amount) in &registration.booked {
-                position.raise(*slot, *amount);
-            }
+        for (slot, amount) in order.registration().iter().flat_map(|r| &r.booked) {
+            position.raise(*slot, *amount);
         }
         position.add_operations(rules, kind, order);
         position
@@ -77,23 +74,32 @@ impl Position {
 
     /// Applies the closings of the one payment head.
     pub(super) fn close(&mut self, machine: &Machine, kind: &KindRules, head: &Status) {
-        for slot in kind.closes(machine, head) {
-            let undone = slot.with(slot.counter.opposite());
-            if let Some(amount) = self.counter(undone) {
-                #[cfg(feature = "plants")]
-                if crate::plant::is_planted("release_by_difference") {
-                    let debited = self.counter(slot.with(super::slot::Counter::Debited));
-                    let rest = amount.above(debited.unwrap_or_default()).unwrap_or(amount);
-                    self.raise(slot, rest);
-                    continue;
-                }
-                if kind.level.contains(&slot) {
-                    self.counters.insert(slot, amount);
-                } else {
-                    self.raise(slot, amount);
-                }
+        for (slot, amount) in self.closings(machine, kind, head) {
+            #[cfg(feature = "plants")]
+            if crate::plant::is_planted("release_by_difference") {
+                let debited = self.counter(slot.with(super::slot::Counter::Debited));
+                let rest = amount.above(debited.unwrap_or_default()).unwrap_or(amount);
+                self.raise(slot, rest);
+                continue;
+            }
+            if kind.level.contains(&slot) {
+                self.counters.insert(slot, amount);
+            } else {
+                self.raise(slot, amount);
             }
         }
+    }
+
+    /// The counters that a payment head closes, and what each would come to.
+    pub(super) fn closings(
+        &self,
+        machine: &Machine,
+        kind: &KindRules,
+        head: &Status,
+    ) -> Vec<(Slot, Amount)> {
+        let closes: BTreeSet<Slot> = kind.closes(machine, head).collect();
+        let value = |slot: Slot| self.counter(slot.with(slot.counter.opposite()));
+        closes.into_iter().filter_map(|slot| Some((slot, value(slot)?))).collect()
     }
 
     /// Counters that exceed what they undo, where both are known.
@@ -104,9 +110,9 @@ impl Position {
         })
     }
 
-    fn add_totals(&mut self, machine: &Machine, kind: &KindRules, claims: &Claims<'_>) {
+    fn add_totals(&mut self, machine: &Machine, kind: &KindRules, claims: &[&Claim]) {
         let mut level: BTreeMap<Slot, Vec<(&Claim, Amount)>> = BTreeMap::new();
-        for claim in claims.strong() {
+        for &claim in claims {
             let Some(money) = kind.money.get(&claim.status) else {
                 continue;
             };

@@ -1,10 +1,15 @@
 //! Whether a person's resolution may be made.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::amount::Amount;
+use super::due::{collect_excess, over_issued_key};
 use super::joined::Order;
-use super::name::Status;
+use super::name::{EventId, Status};
 use super::report::{Overrule, Resolution};
 use super::rules::Rules;
-use super::standing::Standing;
+use super::slot::{Leg, Slot};
+use super::standing::{Cause, Standing};
 use super::timestamp::Timestamp;
 
 /// Why a resolution is refused.
@@ -30,6 +35,36 @@ pub enum ResolveError {
         /// The status at which money was issued.
         issued_at: Status,
     },
+    /// More left than would count.
+    #[error(
+        "{excess} more would have left as {slot} than counts then: compensate {excess} in \
+         {}.{}, or keep the claim", slot.leg, slot.counter.opposite()
+    )]
+    OverIssued {
+        /// In which counter.
+        slot: Slot,
+        /// By how much.
+        excess: Amount,
+    },
+    /// What would be compensated has no currency.
+    #[error("the currency of leg {0} is not known, so nothing can be compensated on it: choose it")]
+    NoCurrency(Leg),
+    /// Nothing goes by that key.
+    #[error("nothing stands by the key `{key}`: {}", list(standing))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// Those that do stand.
+        standing: Vec<String>,
+    },
+}
+
+fn list(standing: &[String]) -> String {
+    if standing.is_empty() {
+        return "there is nothing to accept or to dismiss".to_owned();
+    }
+    let keys: Vec<_> = standing.iter().map(|key| format!("`{key}`")).collect();
+    format!("write {}", keys.join(" or "))
 }
 
 /// Checks a resolution against the order that it is about.
@@ -57,8 +92,22 @@ pub fn check(
         }
     }
     let before = Standing::of(rules, order, now);
-    let mut joined = order.clone();
-    joined.join_resolution(resolution);
+    let (mut joined, event) = (order.clone(), EventId::considered());
+    // What is overruled may bring up what the same resolution accepts.
+    joined.join_resolution(
+        &event,
+        now,
+        &Resolution { waives: BTreeSet::new(), ..resolution.clone() },
+    );
+    let overruled = Standing::of(rules, &joined, now);
+    let standing: BTreeSet<&str> = before.keys().union(&overruled.keys()).copied().collect();
+    let is_known =
+        |key: &&String| standing.contains(key.as_str()) || order.waived.contains_key(*key);
+    if let Some(key) = resolution.waives.iter().find(|key| !is_known(key)) {
+        let standing = standing.into_iter().map(str::to_owned).collect();
+        return Err(ResolveError::UnknownKey { key: key.clone(), standing });
+    }
+    joined.join_resolution(&event, now, resolution);
     let after = Standing::of(rules, &joined, now);
     let has_head = |standing: &Standing| standing.heads.keys().any(|track| track.is_payment());
     if has_head(&before) && !has_head(&after) {
@@ -76,5 +125,27 @@ pub fn check(
             });
         }
     }
-    Ok(())
+    let unknown = |slot: &&Slot| !after.currencies.contains_key(&slot.leg);
+    if let Some(slot) = resolution.compensates.keys().find(unknown) {
+        return Err(ResolveError::NoCurrency(slot.leg));
+    }
+    let stood: BTreeMap<Slot, Amount> = if before.is_held_by(Cause::Conflict) {
+        // What a head closes is not known before there is one.
+        BTreeMap::new()
+    } else {
+        find_excess(rules, order, &before).into_iter().collect()
+    };
+    let over = find_excess(rules, &joined, &after).into_iter().find(|(slot, excess)| {
+        let is_accepted = joined.waived.contains_key(&over_issued_key(*slot, *excess));
+        !is_accepted && stood.get(slot).is_none_or(|stood| stood < excess)
+    });
+    match over {
+        Some((slot, excess)) => Err(ResolveError::OverIssued { slot, excess }),
+        None => Ok(()),
+    }
+}
+
+fn find_excess(rules: &Rules, order: &Order, standing: &Standing) -> Vec<(Slot, Amount)> {
+    let kind = standing.kind.as_ref().and_then(|kind| rules.kinds.get(kind));
+    kind.map(|kind| collect_excess(order, standing, kind)).unwrap_or_default()
 }

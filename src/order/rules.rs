@@ -156,10 +156,12 @@ impl KindRules {
         earlier.flat_map(|(_, money)| money.closes.iter().copied())
     }
 
-    /// Whether a status moves money in this kind.
+    /// Whether a status moves money in this kind: by totals, or by closing a counter, be it only
+    /// because a status that leads to it does.
     #[must_use]
-    pub fn moves_money(&self, status: &Status) -> bool {
+    pub fn moves_money(&self, machine: &Machine, status: &Status) -> bool {
         self.money.get(status).is_some_and(|m| !m.totals.is_empty() || !m.closes.is_empty())
+            || self.closes(machine, status).next().is_some()
     }
 
     /// The names of all amounts that this kind reads.

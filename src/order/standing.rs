@@ -1,7 +1,7 @@
 //! Where an order stands: its heads, its counters, what holds its effects back, what waits for a
 //! person, and what is due. Worked out in `judge`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub struct Standing {
     pub holds: Vec<Hold>,
     /// What waits for a person.
     pub attention: Vec<Attention>,
+    /// The keys of all values that a person may choose between, also where one is chosen already.
+    pub choices: BTreeSet<String>,
     /// The effects that are due now. Empty while anything holds them back.
     pub due: Vec<Effect>,
 }
@@ -122,6 +124,14 @@ impl fmt::Display for AttentionCode {
 }
 
 impl Standing {
+    /// The keys that a person may accept, dismiss or choose by.
+    #[must_use]
+    pub fn keys(&self) -> BTreeSet<&str> {
+        let holds = self.holds.iter().flat_map(|hold| &hold.keys);
+        let attention = self.attention.iter().map(|attention| &attention.key);
+        holds.chain(attention).chain(&self.choices).map(String::as_str).collect()
+    }
+
     /// Whether a cause holds effects back.
     #[must_use]
     pub fn is_held_by(&self, cause: Cause) -> bool {

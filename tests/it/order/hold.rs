@@ -2,135 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pawl::order::decide::{Decision, Seen, Verdict, decide, judge_again};
+use pawl::order::decide::{Seen, Verdict, decide, judge_again};
 use pawl::order::joined::Order;
 use pawl::order::name::{Kind, OrderId, Role, Status};
-use pawl::order::report::{Content, Expected, Origin, Registration, Report, Resolution, Said};
-use pawl::order::rules::{AmountPolicy, Confirm, Policy, Rules, Unregistered};
+use pawl::order::report::{Content, Origin, Report, Resolution, Said};
+use pawl::order::rules::{AmountPolicy, Policy, Unregistered};
 use pawl::order::slot::{Counter, Leg, Slot};
 use pawl::order::standing::{AttentionCode, Cause};
-use pawl::provider::Provider;
 
-use super::{amount, at, report, said};
-
-/// A card payment: a retry loop, a hold, a capture, and refunds beside it.
-const CARD: &str = r#"
-name = "card"
-title = "Card"
-
-[callback.signature]
-scheme = "hmac"
-hash = "sha256"
-header = "S"
-encoding = "hex"
-
-[event]
-order_id = "/id"
-status = "/status"
-account = "/account"
-currency = "/currency"
-
-[track.refund]
-[track.dispute]
-
-[status.started]
-edges = ["trying", "hold", "paid", "cancelled"]
-[status.trying]
-rank = 1
-edges = ["failed", "hold", "paid"]
-[status.failed]
-rank = 2
-outcome = "failed"
-edges = ["trying", "cancelled"]
-[status.hold]
-edges = ["paid", "cancelled"]
-[status.paid]
-final = true
-outcome = "succeeded"
-[status.cancelled]
-final = true
-outcome = "failed"
-[status.refunded]
-track = "refund"
-implies = "paid"
-[status.disputed]
-track = "dispute"
-implies = "paid"
-edges = ["won", "lost"]
-[status.won]
-track = "dispute"
-[status.lost]
-track = "dispute"
-
-[kind.order]
-judged = "total"
-[[kind.order.money]]
-at = ["hold"]
-to.held = "total"
-[[kind.order.money]]
-at = ["paid"]
-to.credited = "captured"
-closes = ["to.released"]
-[[kind.order.money]]
-at = ["cancelled"]
-closes = ["to.released"]
-[[kind.order.money]]
-at = ["refunded"]
-to.credit_reversed = "refunded"
-[[kind.order.money]]
-at = ["disputed"]
-judgement = "the customer's bank disputes the payment"
-"#;
-
-fn card(policy: Policy) -> Rules {
-    let provider =
-        Provider::load("card.toml", CARD).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    provider.rules(&BTreeMap::new(), policy).unwrap()
-}
-
-fn usd(status: &str, amounts: &[(&str, &str)]) -> Said {
-    Said {
-        amounts: amounts.iter().map(|(name, text)| ((*name).to_owned(), amount(text))).collect(),
-        currencies: BTreeMap::from([(Leg::To, "USD".parse().unwrap())]),
-        ..said(status)
-    }
-}
-
-fn callback(event: usize, said: Said) -> Report {
-    report(event, Origin::Callback, Content::Said(said))
-}
-
-fn answer(event: usize, said: Said) -> Report {
-    report(event, Origin::Answer, Content::Said(said))
-}
-
-fn registered(total: &str, currency: &str) -> Report {
-    let expected = Expected { amount: amount(total), currency: currency.parse().unwrap() };
-    let registration = Registration {
-        kind: Some(Kind::new("order")),
-        expected: BTreeMap::from([(Leg::To, expected)]),
-        booked: BTreeMap::new(),
-    };
-    report(900, Origin::Registration, Content::Registered(registration))
-}
-
-/// Decides one by one; the last decision.
-fn last(rules: &Rules, reports: &[Report]) -> Decision {
-    let mut order = Order::default();
-    let mut last = None;
-    for report in reports {
-        let decision = decide(rules, &order, report, Seen::New);
-        order = decision.order.clone();
-        last = Some(decision);
-    }
-    last.unwrap()
-}
-
-fn effects(decision: &Decision) -> Vec<String> {
-    let text =
-        |e: &pawl::order::effect::Effect| format!("{} {} {}", e.slot, e.amount(), e.currency);
-    decision.effects.iter().map(text).collect()
-}
+use super::card::{
+    answer, callback, card, effects, keys, last, registered, resolution, resolved, usd,
+};
+use super::{amount, at, report};
 
 #[test]
 fn a_first_callback_is_applied_and_its_repeat_is_a_duplicate() {
@@ -336,37 +219,6 @@ fn a_total_above_what_it_undoes_is_a_mismatch() {
 }
 
 #[test]
-fn money_waits_for_the_providers_own_answer_where_that_is_demanded() {
-    let confirm = Confirm::When { above: Some(amount("100")), statuses: BTreeSet::new() };
-    let rules = card(Policy { confirm, ..Policy::default() });
-    let paid = |captured: &str| usd("paid", &[("captured", captured)]);
-    assert_eq!(last(&rules, &[callback(1, paid("100"))]).verdict, Verdict::Applied);
-    let early = last(&rules, &[callback(1, paid("100.01"))]);
-    assert_eq!(early.verdict, Verdict::Early);
-    assert!(early.ask.is_some());
-    // The answer says less: it is the answer's money that moves; the rest still waits.
-    let decision = last(&rules, &[callback(1, paid("5000")), answer(2, paid("100"))]);
-    assert_eq!(decision.standing.status, Some(Status::new("paid")));
-    let decision = last(&rules, &[callback(1, paid("5000")), answer(2, paid("5000"))]);
-    assert_eq!(effects(&decision), ["to.credited 5000 USD"]);
-}
-
-#[test]
-fn an_answer_settles_a_conflict_only_among_unconfirmed_claims() {
-    let always = card(Policy { confirm: Confirm::Always, ..Policy::default() });
-    let reports = [
-        callback(1, usd("cancelled", &[])),
-        callback(2, usd("paid", &[("captured", "10")])),
-        answer(3, usd("paid", &[("captured", "10")])),
-    ];
-    let settled = last(&always, &reports);
-    assert_eq!(settled.standing.status, Some(Status::new("paid")));
-    assert_eq!(effects(&settled), ["to.credited 10 USD"]);
-    let never = last(&card(Policy::default()), &reports);
-    assert!(never.standing.is_held_by(Cause::Conflict));
-}
-
-#[test]
 fn a_failure_that_may_be_followed_by_success_must_stand_before_its_effects_leave() {
     let settle_after_secs = BTreeMap::from([(Status::new("failed"), 600)]);
     let rules = card(Policy { settle_after_secs, ..Policy::default() });
@@ -380,6 +232,84 @@ fn a_failure_that_may_be_followed_by_success_must_stand_before_its_effects_leave
     assert!(later.holds.is_empty());
     let ahead = decide(&rules, &decision.order, &hold, Seen::New);
     assert_eq!(effects(&ahead), ["to.held 10 USD"]);
+}
+
+#[test]
+fn a_second_failure_must_stand_as_long_as_the_first() {
+    let settle_after_secs = BTreeMap::from([(Status::new("failed"), 600)]);
+    let rules = card(Policy { settle_after_secs, ..Policy::default() });
+    let timed = |event, status: &str, secs| {
+        let said = Said { time: Some(at(secs)), ..usd(status, &[]) };
+        Report { received_at: at(secs), ..callback(event, said) }
+    };
+    let first = timed(1, "failed", 0);
+    let reports = [first.clone(), timed(2, "trying", 1000), timed(3, "failed", 2000), first];
+    assert_eq!(last(&rules, &reports[..3]).standing.judge_again_at(), Some(at(2600)));
+    let mut order = last(&rules, &reports).order;
+    assert_eq!(judge_again(&rules, &order, at(2599)).1.judge_again_at(), Some(at(2600)));
+    (order, ..) = judge_again(&rules, &order, at(2600));
+    assert!(judge_again(&rules, &order, at(2600)).1.holds.is_empty());
+}
+
+#[test]
+fn of_two_choices_the_later_one_stands() {
+    let rules = card(Policy::default());
+    let euro = |text: &str| Said {
+        currencies: BTreeMap::from([(Leg::To, text.parse().unwrap())]),
+        ..usd("paid", &[("captured", "10")])
+    };
+    let choose = |event, secs, currency: &str| {
+        let key = format!("currency of leg to={currency}");
+        Report { received_at: at(secs), ..resolved(event, resolution(&[], &[&key])) }
+    };
+    let said = [callback(1, euro("USD")), callback(2, euro("JPY"))];
+    let (first, then) = (choose(3, 5, "JPY"), choose(4, 9, "USD"));
+    for chosen in [[first.clone(), then.clone()], [then.clone(), first.clone()]] {
+        let reports = [said.to_vec(), chosen.to_vec()].concat();
+        let standing = last(&rules, &reports).standing;
+        assert_eq!(standing.currencies[&Leg::To].to_string(), "USD");
+        assert!(standing.keys().contains("currency of leg to=JPY"), "it can be chosen again");
+    }
+}
+
+/// Whatever waits for a person goes when the person says so by its key.
+#[test]
+fn every_attention_goes_by_its_key() {
+    let rules = card(Policy { account: Some("ours".to_owned()), ..Policy::default() });
+    let odd = |account: &str, currency: &str, status: &str| Said {
+        account: Some(account.to_owned()),
+        kind: Some(Kind::new(if currency == "USD" { "order" } else { "swap" })),
+        currencies: BTreeMap::from([(Leg::To, currency.parse().unwrap())]),
+        ..usd(status, &[("captured", "1"), ("refunded", "2")])
+    };
+    let sets = [
+        vec![
+            callback(1, odd("theirs", "USD", "refunded")),
+            callback(2, odd("x", "JPY", "disputed")),
+        ],
+        vec![callback(1, odd("ours", "JPY", "won")), callback(2, odd("ours", "JPY", "lost"))],
+        vec![callback(1, odd("ours", "USD", "paid")), callback(2, odd("ours", "USD", "cancelled"))],
+        vec![callback(1, odd("ours", "USD", "no_such"))],
+    ];
+    for reports in sets {
+        let decision = last(&rules, &reports);
+        assert!(!decision.standing.attention.is_empty());
+        for attention in &decision.standing.attention {
+            let waived = resolved(9, resolution(&[], &[&attention.key]));
+            let after = decide(&rules, &decision.order, &waived, Seen::New).standing.attention;
+            assert!(!after.iter().any(|other| other.text == attention.text), "{attention:?}");
+        }
+    }
+}
+
+#[test]
+fn a_total_that_is_not_said_can_be_left_out_by_a_person() {
+    let rules = card(Policy::default());
+    let paid = last(&rules, &[callback(1, usd("paid", &[]))]);
+    assert_eq!(keys(&paid), ["unsaid:to.credited@paid"]);
+    let waived = resolved(2, resolution(&[], &["unsaid:to.credited@paid"]));
+    let lifted = decide(&rules, &paid.order, &waived, Seen::New);
+    assert!(lifted.standing.holds.is_empty() && lifted.standing.is_final);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The core: properties over random machines, held against an independent model.
 
+mod card;
+mod confirm;
 mod hold;
 mod model;
 mod operation;
@@ -57,11 +59,12 @@ pub(crate) fn fold(rules: &Rules, reports: &[Report]) -> Order {
         };
         let decision = decide(rules, &order, report, seen);
         assert!(
-            decision.effects.is_empty() || decision.standing.holds.is_empty(),
+            decision.effects.iter().all(|effect| effect.compensates.is_some())
+                || decision.standing.holds.is_empty(),
             "an effect left although something held it back: {:?}",
             decision.standing.holds
         );
-        for effect in &decision.effects {
+        for effect in decision.effects.iter().filter(|effect| effect.compensates.is_none()) {
             assert!(effect.to > effect.from, "issued only rises: {effect:?}");
             assert_eq!(effect.from, order.on_the_books(effect.slot), "effects are gapless");
         }
@@ -78,16 +81,21 @@ pub(crate) fn join_all(rules: &Rules, reports: &[Report]) -> Order {
         match &report.content {
             Content::Said(said) => order.join_said(&rules.machine, report, said),
             Content::Registered(registration) => order.join_registration(report, registration),
-            Content::Resolved(resolution) => order.join_resolution(resolution),
+            Content::Resolved(resolution) => {
+                order.join_resolution(&report.event_id, report.received_at, resolution);
+            }
             Content::Hint => {}
         }
     }
     judge_again(rules, &order, at(0)).0
 }
 
-/// Where an order stands, but for what is due: the part that must be a function of the set.
+/// Where an order stands, but for what is due and for what left too much: the part that must be a
+/// function of the set.
 pub(crate) fn stand(rules: &Rules, order: &Order) -> Standing {
-    Standing { due: Vec::new(), ..Standing::of(rules, order, at(0)) }
+    let mut standing = Standing { due: Vec::new(), ..Standing::of(rules, order, at(0)) };
+    standing.attention.retain(|attention| !attention.key.starts_with("over_issued:"));
+    standing
 }
 
 /// The net of each leg's pairs on the integrator's books.

@@ -18,25 +18,46 @@ pub(crate) struct Said {
     pub negative: bool,
 }
 
+/// Which claims move money only after an answer said the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demand {
+    None,
+    All,
+}
+
 /// A claim as it was made: a status, a time, and the amounts said with it.
 struct Claim {
     status: usize,
     time: Option<i64>,
     a: Option<i64>,
     b: Option<i64>,
+    answer: bool,
 }
 
-pub(crate) fn fold(plan: &Plan, reports: &[Planned]) -> Said {
-    let claims = collect_claims(plan, reports);
+pub(crate) fn fold(plan: &Plan, reports: &[Planned], demand: Demand) -> Said {
+    let mut claims = collect_claims(plan, reports);
     let leads = plan.leads();
     let heads = |is_side: bool| -> BTreeSet<usize> {
         let on_track: Vec<_> =
             claims.iter().filter(|claim| plan.statuses[claim.status].is_side == is_side).collect();
         let is_head =
             |claim: &&&Claim| on_track.iter().all(|other| !is_before(&leads, claim, other));
-        on_track.iter().filter(is_head).map(|claim| claim.status).collect()
+        let heads: BTreeSet<usize> =
+            on_track.iter().filter(is_head).map(|claim| claim.status).collect();
+        let answered: BTreeSet<usize> =
+            heads.iter().copied().filter(|head| is_answered(&leads, &claims, *head)).collect();
+        let settles = demand == Demand::All && heads.len() > 1 && answered.len() == 1;
+        if settles { answered } else { heads }
     };
     let (payment_heads, side_heads) = (heads(false), heads(true));
+    let closes = |head: usize| demand == Demand::None || is_answered(&leads, &claims, head);
+    let closing_head = match payment_heads.iter().collect::<Vec<_>>()[..] {
+        [head] if !is_side_conflict(plan, &side_heads) && closes(*head) => Some(*head),
+        _ => None,
+    };
+    if demand == Demand::All {
+        claims.retain(|claim| claim.answer);
+    }
     let mut negative = false;
     let mut position = BTreeMap::new();
     for counter in [Counter::Held, Counter::Debited, Counter::Credited, Counter::CreditReversed] {
@@ -62,14 +83,15 @@ pub(crate) fn fold(plan: &Plan, reports: &[Planned]) -> Said {
             Planned::Registered { held } => (counter == Counter::Held).then_some(i64::from(*held)),
             Planned::Said { .. } | Planned::Overruled { .. } => None,
         });
+        // Registrations that contradict each other say nothing until a person chooses.
+        let booked: BTreeSet<i64> = booked.collect();
+        let booked = booked.iter().copied().filter(|_| booked.len() == 1);
         if let Some(value) = value.into_iter().chain(booked).max() {
             position.insert(counter, value);
         }
     }
-    if let [head] = payment_heads.iter().collect::<Vec<_>>()[..]
-        && !is_side_conflict(plan, &side_heads)
-    {
-        close(plan, &leads, *head, &mut position);
+    if let Some(head) = closing_head {
+        close(plan, &leads, head, &mut position);
     }
     Said { payment_heads, side_heads, position, negative }
 }
@@ -77,14 +99,20 @@ pub(crate) fn fold(plan: &Plan, reports: &[Planned]) -> Said {
 fn collect_claims(plan: &Plan, reports: &[Planned]) -> Vec<Claim> {
     let mut claims = Vec::new();
     for report in reports {
-        let Planned::Said { status, time, a, b, .. } = report else {
+        let Planned::Said { status, time, a, b, answer } = report else {
             continue;
         };
         let implied = plan.statuses[*status].implies;
         for status in [Some(*status), implied].into_iter().flatten() {
             // A time that lies ahead counts as none.
             let time = time.filter(|secs| *secs <= 300);
-            claims.push(Claim { status, time, a: a.map(i64::from), b: b.map(i64::from) });
+            claims.push(Claim {
+                status,
+                time,
+                a: a.map(i64::from),
+                b: b.map(i64::from),
+                answer: *answer,
+            });
         }
     }
     claims.retain(|claim| {
@@ -97,6 +125,14 @@ fn collect_claims(plan: &Plan, reports: &[Planned]) -> Vec<Claim> {
         })
     });
     claims
+}
+
+/// Whether an answer said a status; in a loop, the last time that it was said.
+fn is_answered(leads: &[Vec<bool>], claims: &[Claim], status: usize) -> bool {
+    let repeats = (0..leads.len()).any(|o| o != status && leads[o][status] && leads[status][o]);
+    let of_status: Vec<_> = claims.iter().filter(|claim| claim.status == status).collect();
+    let last = of_status.iter().map(|claim| claim.time).max().flatten();
+    of_status.iter().any(|claim| claim.answer && (!repeats || claim.time == last))
 }
 
 /// Whether a claim is behind another; a claim of the same status only by its time.

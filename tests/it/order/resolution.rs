@@ -9,6 +9,7 @@ use pawl::order::report::{Content, Origin, Overrule, Report, Resolution, Said, U
 use pawl::order::resolve::{ResolveError, check};
 use pawl::order::rules::Policy;
 use pawl::order::slot::{Counter, Leg, Slot};
+use pawl::order::standing::{Cause, Standing};
 
 use super::plan::{Plan, PlannedStatus};
 use super::{amount, at, fold, report, said, stand};
@@ -126,7 +127,91 @@ fn a_resolution_may_not_leave_an_order_without_a_head_or_behind_its_money() {
     let behind =
         ResolveError::BehindIssued { head: Status::new("s0"), issued_at: Status::new("s1") };
     assert_eq!(refuse(&order, &resolution([overrule("s1")])), behind);
-    // Beside what was issued is allowed: what was issued too much is compensated in the open.
+}
+
+#[test]
+fn what_left_too_much_is_made_up_for_in_the_open_once() {
+    let rules = plan().rules(Policy::default());
     let order = fold(&rules, &[callback(1, "s1", "10"), callback(2, "s2", "0")]);
-    assert_eq!(check(&rules, &order, &resolution([overrule("s1")]), at(0)), Ok(()));
+    let credited = Slot::new(Leg::To, Counter::Credited);
+    let reversed = credited.with(Counter::CreditReversed);
+    let bare = resolution([overrule("s1")]);
+    let refused = ResolveError::OverIssued { slot: credited, excess: amount("10") };
+    assert_eq!(check(&rules, &order, &bare, at(0)), Err(refused.clone()));
+    assert!(refused.to_string().contains("compensate 10 in to.credit_reversed"), "{refused}");
+    let part = |text| Resolution {
+        compensates: BTreeMap::from([(reversed, amount(text))]),
+        ..bare.clone()
+    };
+    let refused = ResolveError::OverIssued { slot: credited, excess: amount("6") };
+    assert_eq!(check(&rules, &order, &part("4"), at(0)), Err(refused));
+    assert_eq!(check(&rules, &order, &part("10"), at(0)), Ok(()));
+
+    let made_up = resolved(part("10"));
+    let decision = decide(&rules, &order, &made_up, Seen::New);
+    assert_eq!(decision.verdict, Verdict::Applied);
+    let [effect] = &decision.effects[..] else { panic!("{:?}", decision.effects) };
+    assert_eq!((effect.slot, effect.amount()), (reversed, amount("10")));
+    assert_eq!(effect.compensates, Some(made_up.event_id.clone()));
+    let key = uuid::Uuid::nil();
+    let rise = pawl::order::effect::Effect { compensates: None, ..effect.clone() };
+    assert_ne!(effect.id(key), rise.id(key), "it is not the rise of a counter");
+    // Neither the counters nor what was issued know of it.
+    assert_eq!(decision.order.issued, order.issued);
+    assert!(decision.standing.holds.is_empty() && decision.standing.attention.is_empty());
+    let again = decide(&rules, &decision.order, &made_up, Seen::Same);
+    assert!(again.effects.is_empty());
+    assert_eq!((again.verdict, again.order), (Verdict::Duplicate, decision.order));
+}
+
+#[test]
+fn what_left_too_much_and_was_not_made_up_for_waits_for_a_person() {
+    let rules = plan().rules(Policy::default());
+    let reports =
+        [callback(1, "s1", "10"), callback(2, "s2", "0"), resolved(resolution([overrule("s1")]))];
+    let order = fold(&rules, &reports);
+    let standing = Standing::of(&rules, &order, at(0));
+    let keys: Vec<_> = standing.attention.iter().map(|attention| attention.key.as_str()).collect();
+    assert_eq!(keys, ["over_issued:to.credited=10"]);
+    // To leave it as it is can be accepted as well, also at once with the overrule.
+    let waives = BTreeSet::from([keys[0].to_owned()]);
+    let accepted = Resolution { waives, ..resolution([overrule("s1")]) };
+    assert_eq!(check(&rules, &fold(&rules, &reports[..2]), &accepted, at(0)), Ok(()));
+    let decision = decide(&rules, &order, &resolved(accepted), Seen::New);
+    assert!(decision.standing.attention.is_empty());
+}
+
+#[test]
+fn a_fall_of_a_level_total_by_overrule_makes_up_for_itself() {
+    let mut plan = plan();
+    plan.level = true;
+    plan.statuses[0].totals.clear();
+    plan.statuses[3].totals = BTreeMap::from([(Counter::CreditReversed, 0)]);
+    let rules = plan.rules(Policy::default());
+    let reports = [callback(1, "s1", "10"), callback(2, "s3", "4"), callback(3, "s2", "0")];
+    let order = fold(&rules, &reports);
+    let overruled = resolution([overrule("s2"), overrule("s3")]);
+    let decision = decide(&rules, &order, &resolved(overruled), Seen::New);
+    let effects: Vec<_> =
+        decision.effects.iter().map(|e| format!("{} {}", e.slot, e.amount())).collect();
+    assert_eq!(effects, ["to.credited 4"]);
+    assert!(decision.standing.attention.is_empty());
+}
+
+#[test]
+fn only_what_stands_can_be_accepted() {
+    let rules = plan().rules(Policy::default());
+    let order = fold(&rules, &[callback(1, "s1", "10"), callback(2, "s2", "0")]);
+    let waive =
+        |key: &str| Resolution { waives: BTreeSet::from([key.to_owned()]), ..resolution([]) };
+    let error = check(&rules, &order, &waive("nonsense"), at(0)).expect_err("nothing goes by it");
+    let conflict = "conflict:payment=s1,s2";
+    let standing = vec![conflict.to_owned()];
+    assert_eq!(error, ResolveError::UnknownKey { key: "nonsense".to_owned(), standing });
+    assert!(error.to_string().contains(conflict), "{error}");
+    // Whoever knows of a conflict is not reminded of it; it stands all the same.
+    assert_eq!(check(&rules, &order, &waive(conflict), at(0)), Ok(()));
+    let dismissed = decide(&rules, &order, &resolved(waive(conflict)), Seen::New);
+    assert!(dismissed.standing.attention.is_empty());
+    assert!(dismissed.standing.is_held_by(Cause::Conflict));
 }

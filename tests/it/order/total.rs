@@ -1,6 +1,7 @@
 //! Orders whose statuses carry totals, over random machines.
 
 use pawl::order::joined::Order;
+use pawl::order::name::Status;
 use pawl::order::report::Content;
 use pawl::order::rules::{Confirm, Policy, Rules};
 use pawl::order::slot::{Counter, Leg, Slot};
@@ -43,7 +44,8 @@ fn check_same(rules: &Rules, one: &Order, other: &Order) -> Result<(), TestCaseE
         ..order.clone()
     };
     prop_assert_eq!(forget(one), forget(other), "the state is a function of the set");
-    if !is_held(&standing) && one.overruled.is_empty() {
+    let is_settled = !is_over_issued(rules, one) && !is_over_issued(rules, other);
+    if !is_held(&standing) && one.overruled.is_empty() && is_settled {
         prop_assert_eq!(nets(one), nets(other), "what was issued is a function of the set");
     }
     Ok(())
@@ -52,7 +54,7 @@ fn check_same(rules: &Rules, one: &Order, other: &Order) -> Result<(), TestCaseE
 /// What was issued equals the totals whenever nothing is held back.
 fn check_issued(plan: &Plan, rules: &Rules, order: &Order) -> Result<(), TestCaseError> {
     let standing = stand(rules, order);
-    if is_held(&standing) || !order.overruled.is_empty() {
+    if is_held(&standing) || !order.overruled.is_empty() || is_over_issued(rules, order) {
         return Ok(());
     }
     for slot in Slot::all() {
@@ -64,6 +66,24 @@ fn check_issued(plan: &Plan, rules: &Rules, order: &Order) -> Result<(), TestCas
         prop_assert_eq!(order.on_the_books(slot), total, "{}", slot);
     }
     Ok(())
+}
+
+/// Whether an answer settled a conflict against a head whose closings had left.
+fn is_over_issued(rules: &Rules, order: &Order) -> bool {
+    let standing = Standing::of(rules, order, super::at(0));
+    standing.attention.iter().any(|attention| attention.key.starts_with("over_issued:"))
+}
+
+/// The policies under which all must hold: no answer demanded, always, for some claims.
+fn demands() -> impl Strategy<Value = (Policy, Option<model::Demand>)> {
+    let policy = |confirm| Policy { confirm, ..Policy::default() };
+    let statuses = std::collections::BTreeSet::from([Status::new(name(1))]);
+    let some = Confirm::When { above: Some(amount("2")), statuses };
+    prop_oneof![
+        2 => Just((policy(Confirm::Never), Some(model::Demand::None))),
+        1 => Just((policy(Confirm::Always), Some(model::Demand::All))),
+        1 => Just((policy(some), None)),
+    ]
 }
 
 /// The library and the model agree on a set of reports.
@@ -99,12 +119,16 @@ proptest! {
     #[test]
     fn an_order_is_a_function_of_the_set_of_its_reports(
         (plan, planned) in case(),
+        (policy, demand) in demands(),
         seeds in any::<[u64; 3]>(),
     ) {
-        let rules = plan.rules(Policy::default());
+        let rules = plan.rules(policy);
         let reports = plan.reports(&planned);
         let one_by_one = fold(&rules, &reports);
-        check_model(&plan, &stand(&rules, &one_by_one), &model::fold(&plan, &planned))?;
+        if let Some(demand) = demand {
+            let said = model::fold(&plan, &planned, demand);
+            check_model(&plan, &stand(&rules, &one_by_one), &said)?;
+        }
         check_same(&rules, &one_by_one, &join_all(&rules, &reports))?;
         for seed in seeds {
             let shuffled = fold(&rules, &shuffle(&reports, seed));
@@ -113,21 +137,27 @@ proptest! {
         }
     }
 
-    /// Without an operator, a head only ever moves to what it leads to.
+    /// Without an operator, a head only ever moves to what it leads to. Where answers are demanded, it
+    /// may also give way to one that an answer said.
     #[test]
-    fn nothing_moves_an_order_backwards((plan, planned) in case()) {
-        let rules = plan.rules(Policy::default());
+    fn nothing_moves_an_order_backwards((plan, planned) in case(), (policy, _) in demands()) {
+        let is_demanded = policy.confirm != Confirm::Never;
+        let rules = plan.rules(policy);
         let mut reports = plan.reports(&planned);
         reports.retain(|report| !matches!(report.content, Content::Resolved(_)));
         let mut order = Order::default();
         for report in &reports {
             let seen = pawl::order::Seen::New;
             let decision = pawl::order::decide(&rules, &order, report, seen);
+            let is_answered = |status: &Status| {
+                decision.order.claims.iter().any(|c| c.confirmed && c.status == *status)
+            };
             for step in &decision.moves {
                 for from in &step.from {
                     let is_kept = step.to.contains(from);
                     let is_passed = step.to.iter().any(|to| rules.machine.leads(from, to));
-                    prop_assert!(is_kept || is_passed, "{:?}", step);
+                    let is_settled = is_demanded && step.to.iter().all(is_answered);
+                    prop_assert!(is_kept || is_passed || is_settled, "{:?}", step);
                 }
             }
             order = decision.order;
