@@ -35,10 +35,11 @@ impl Amount {
         self.0
     }
 
-    /// Takes a stored value back; `None` if it is negative.
+    /// Takes a stored value back; `None` if it is negative or has more than 28 digits.
     #[must_use]
     pub fn from_decimal(value: Decimal) -> Option<Self> {
-        (!value.is_sign_negative() || value.is_zero()).then(|| Self(value.abs().normalize()))
+        let is_amount = !value.is_sign_negative() || value.is_zero();
+        (is_amount && is_readable(value)).then(|| Self(value.abs().normalize()))
     }
 
     /// The exact sum; `None` if it does not fit into 28 digits.
@@ -68,7 +69,13 @@ impl Amount {
 pub(crate) fn exact_sum(a: Decimal, b: Decimal) -> Option<Decimal> {
     let (a, b) = (a.normalize(), b.normalize());
     let sum = a.checked_add(b)?;
-    (a.is_zero() || b.is_zero() || sum.scale() == a.scale().max(b.scale())).then_some(sum)
+    let is_exact = a.is_zero() || b.is_zero() || sum.scale() == a.scale().max(b.scale());
+    (is_exact && is_readable(sum)).then_some(sum)
+}
+
+/// Whether a value can be written and read back: `rust_decimal` holds some values of 29 digits.
+fn is_readable(value: Decimal) -> bool {
+    value.normalize().mantissa().unsigned_abs() < 10_u128.pow(DIGITS_MAX)
 }
 
 impl fmt::Display for Amount {
@@ -232,6 +239,7 @@ mod tests {
     fn a_sum_is_exact_or_nothing() {
         assert_eq!(amount("0.1").plus(amount("0.2")), Some(amount("0.3")));
         assert_eq!(amount("9999999999999999999999999999").plus(amount("0.1")), None);
+        assert_eq!(amount("9999999999999999999999999999").plus(amount("1")), None);
         assert_eq!(
             amount("9999999999999999999999999999").plus(amount("0")),
             Some(amount("9999999999999999999999999999"))

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::effect::Effect;
-use super::joined::Order;
+use super::joined::{Order, latest_credible};
 use super::machine::Machine;
 use super::name::{Status, Track};
 use super::report::{Content, Origin, Report, Said};
@@ -223,6 +223,7 @@ fn facts_differ(before: &Order, after: &Order) -> bool {
         || before.currencies != after.currencies
         || before.registrations != after.registrations
         || before.operations != after.operations
+        || before.unknown_statuses != after.unknown_statuses
         || before.overruled != after.overruled
         || before.overruled_operations != after.overruled_operations
         || before.waived != after.waived
@@ -242,7 +243,10 @@ fn judge(
         && rules.machine.find(status).is_none()
     {
         let text = format!("the provider's definition does not know the status `{status}`");
-        return (Verdict::UnknownStatus, text);
+        if seen == Seen::New || taught {
+            return (Verdict::UnknownStatus, text);
+        }
+        return (Verdict::Duplicate, "the event is known".to_owned());
     }
     let rose =
         before.heads != after.heads || before.position != after.position || !after.due.is_empty();
@@ -331,9 +335,16 @@ fn find_ask(
     if let Some(hold) = after.holds.iter().find(|hold| hold.ask) {
         return Some(hold.text.clone());
     }
+    if after.waiting_operations {
+        return Some("an operation waits for the one before it, or for an answer".to_owned());
+    }
     let Content::Said(Said { status: Some(status), time, .. }) = &report.content else {
         return None;
     };
+    let credible = time.filter(|time| *time <= latest_credible(report.received_at));
+    if credible != *time {
+        return Some(format!("`{status}` came with a time that lies ahead, which counts as none"));
+    }
     let rule = rules.machine.find(status)?;
     let others = order
         .live_claims()

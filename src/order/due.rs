@@ -24,6 +24,9 @@ pub(super) fn collect_due(
     kind: &KindRules,
 ) -> Result<Vec<Effect>, InexactRise> {
     let mut due = Vec::new();
+    if kind.is_silent {
+        return Ok(due);
+    }
     for slot in Slot::all() {
         let opposite = slot.with(slot.counter.opposite());
         let from = order.on_the_books(slot);

@@ -7,52 +7,88 @@ use super::chosen::REGISTRATION;
 use super::heads::Claims;
 use super::judge::Judge;
 use super::name::Status;
-use super::position::{Position, total};
+use super::position::{Basis, Position, excess_key, total};
 use super::rules::{AmountPolicy, KindRules, Unregistered};
 use super::slot::{Leg, Slot};
 use super::standing::{Cause, Hold};
 
 impl Judge<'_> {
+    /// An amount above the registered one is wrong wherever it moves money; one below it only where
+    /// the order succeeded.
     pub(super) fn judge_amount(
         &mut self,
-        kind: &KindRules,
+        basis: Basis<'_>,
         head: &Status,
         claims: &Claims<'_>,
         position: &Position,
     ) {
+        let kind = basis.kind;
         let is_success = self.rules.machine.get(head).is_some_and(|rule| rule.outcome.is_success());
-        let Some(kind_name) = self.standing.kind.clone().filter(|_| is_success) else {
+        let Some(kind_name) = self.standing.kind.clone() else {
             return;
         };
         let policy = self.rules.amount_policy(&kind_name, head);
-        if policy == AmountPolicy::Any {
+        // A ledger moves money in every status that follows from it.
+        let moves = kind.moves_money(&self.rules.machine, head) || !kind.operations.is_empty();
+        if policy == AmountPolicy::Any || !(moves || is_success) {
             return;
         }
+        let registration = self.order.registration();
+        let is_awaited = self.rules.policy.unregistered == Unregistered::Wait;
+        if registration.is_none() && (is_awaited || !self.order.registrations.is_empty()) {
+            // Held back already, until there is one that counts.
+            return;
+        }
+        let expected = |leg| registration.and_then(|r| r.expected.get(leg)).map(|e| e.amount);
         for (leg, expression) in &kind.judged {
-            let expected = self.order.registrations.iter().filter_map(|r| r.expected.get(leg));
-            let Some(expected) = expected.map(|expected| expected.amount).max() else {
-                continue;
-            };
             let actual = if kind.operations.is_empty() {
-                let of_head = claims.live.iter().filter(|claim| claim.status == *head);
-                of_head.filter_map(|claim| total(expression, claim).ok().flatten()).max()
+                let counted = claims
+                    .strong()
+                    .into_iter()
+                    .filter(|claim| claim.status == *head && basis.counts(*leg, &claim.currencies));
+                counted.filter_map(|claim| total(expression, claim).ok().flatten()).max()
             } else {
                 let counter =
                     |name: &str| name.parse().ok().and_then(|slot: Slot| position.counter(slot));
                 expression.amount(&counter).ok().flatten()
             };
-            let Some(actual) = actual else { continue };
+            if actual.is_none() && !is_success {
+                continue;
+            }
+            let Some(expected) = expected(leg) else {
+                let text = format!("no amount is registered for leg {leg}");
+                self.mismatch(format!("amount:{leg}=unregistered"), text);
+                continue;
+            };
+            let Some(actual) = actual else {
+                let text = format!("`{head}` does not say the amount of leg {leg}: {expression}");
+                self.early(Some(format!("amount:{leg}=unsaid")), text);
+                continue;
+            };
             let tolerance = self.rules.policy.tolerance;
             let is_over = actual.above(expected).is_none_or(|over| over > tolerance);
             let is_under = expected.above(actual).is_none_or(|under| under > tolerance);
-            let (is_wrong, word) = match policy {
-                AmountPolicy::Exact => (is_over || is_under, "exactly"),
-                AmountPolicy::AtMost => (is_over, "at most"),
-                AmountPolicy::Any => (false, ""),
-            };
-            if is_wrong {
-                let text = format!("{actual} moved on leg {leg}, registered was {word} {expected}");
+            if is_over || (is_under && is_success && policy == AmountPolicy::Exact) {
+                let text =
+                    format!("{actual} moved on leg {leg}, registered was {policy} {expected}");
                 self.mismatch(format!("amount:{leg}={actual}"), text);
+            }
+        }
+    }
+
+    /// What the integrator booked itself must have a way back in its books mode: else a failure would
+    /// end with the money gone.
+    pub(super) fn judge_booked(&mut self, kind: &KindRules) {
+        let booked = self.order.registration().into_iter().flat_map(|r| r.booked.clone());
+        for (slot, amount) in booked.filter(|(_, amount)| !amount.is_zero()) {
+            let back = slot.with(slot.counter.opposite());
+            let is_closed = slot.counter.undoes().is_none()
+                && (kind.money.values().any(|money| money.closes.contains(&back))
+                    || kind.operations.values().any(|rule| rule.adds.contains_key(&back)));
+            if !is_closed {
+                let text =
+                    format!("{amount} was booked as {slot}, which nothing here closes again");
+                self.mismatch(format!("booked:{slot}"), text);
             }
         }
     }
@@ -101,7 +137,7 @@ impl Judge<'_> {
         for (slot, amount, undone) in position.excesses() {
             let opposite = slot.counter.opposite();
             let text = format!("{slot} came to {amount}, more than {undone} {opposite}");
-            self.mismatch(format!("{slot}={amount}"), text);
+            self.mismatch(excess_key(slot, amount), text);
         }
     }
 

@@ -99,8 +99,8 @@ impl<'a> Claims<'a> {
 
     /// Whether a head may close counters that come to this much.
     pub(super) fn may_close(&self, head: &Status, value: Amount) -> bool {
-        let is_within = match &self.rules.policy.confirm {
-            Confirm::When { above: Some(above), .. } => value <= *above,
+        let is_within = match self.rules.policy.confirm {
+            Confirm::When { above: Some(above), .. } => value <= above,
             Confirm::Never | Confirm::Always | Confirm::When { above: None, .. } => true,
         };
         self.latest_of(head).any(|claim| claim.confirmed || (is_within && !self.is_weak(claim)))

@@ -25,6 +25,11 @@ use super::timestamp::Timestamp;
 /// How far a provider's clock may be ahead of ours before its time counts as none, in seconds.
 pub const CLOCK_SKEW_SECS: u64 = 300;
 
+/// The latest time that a provider can have meant: one that lies further ahead counts as none.
+pub(super) fn latest_credible(received_at: Timestamp) -> Timestamp {
+    received_at.plus_secs(CLOCK_SKEW_SECS)
+}
+
 /// All that is known about an order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -59,7 +64,8 @@ pub struct Order {
     pub issued: BTreeMap<Slot, Amount>,
     /// The payment statuses at which something was issued.
     pub issued_at: BTreeSet<Status>,
-    /// Two orders of which both had issued turned out to be one.
+    /// Two orders turned out to be one, of which one had issued, and the other had issued or was
+    /// booked by the integrator: the same money may be on the books twice.
     pub merged_after_issue: bool,
 }
 
@@ -71,6 +77,9 @@ pub struct Claim {
     /// The amounts that this version carried.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub amounts: Amounts,
+    /// The currencies that this version carried.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub currencies: BTreeMap<Leg, Currency>,
     /// Whether the provider said it in answer to us.
     #[serde(default)]
     pub confirmed: bool,
@@ -88,6 +97,9 @@ pub struct Operation {
     pub name: OperationName,
     /// The amounts that this version carried.
     pub amounts: Amounts,
+    /// The currencies that this version carried.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub currencies: BTreeMap<Leg, Currency>,
     /// Whether the provider said it in answer to us.
     #[serde(default)]
     pub confirmed: bool,
@@ -109,10 +121,11 @@ impl Order {
             return;
         };
         self.facts_join(report, said);
-        let latest_credible = report.received_at.plus_secs(CLOCK_SKEW_SECS);
+        let latest_credible = latest_credible(report.received_at);
         let claim = |status: &Status| Claim {
             status: status.clone(),
             amounts: said.amounts.clone(),
+            currencies: said.currencies.clone(),
             confirmed: report.origin.confirms(),
             time: said.time.filter(|time| *time <= latest_credible),
             since: report.received_at,
@@ -159,8 +172,13 @@ impl Order {
     /// twice, so `issued` adds up: the sum is what the integrator's books saw.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
-        self.merged_after_issue |=
-            other.merged_after_issue || (!self.issued.is_empty() && !other.issued.is_empty());
+        let has_booked = |order: &Self| {
+            order.registrations.iter().any(|r| r.booked.values().any(|a| !a.is_zero()))
+        };
+        let has_moved = |order: &Self| !order.issued.is_empty() || has_booked(order);
+        let is_twice = !self.issued.is_empty() && has_moved(&other)
+            || !other.issued.is_empty() && has_moved(&self);
+        self.merged_after_issue |= other.merged_after_issue || is_twice;
         self.names_join(&other.names);
         other.claims.into_iter().for_each(|claim| self.claim_join(claim));
         other.operations.into_iter().for_each(|operation| self.operation_join(operation));
@@ -247,16 +265,18 @@ impl Order {
             self.operation_join(Operation {
                 name: name.clone(),
                 amounts: said.amounts.clone(),
+                currencies: said.currencies.clone(),
                 confirmed: report.origin.confirms(),
             });
         }
     }
 
-    /// Of one status with the same amounts, equally confirmed, only the latest time is kept: it
+    /// Of one status with the same amounts and currencies, equally confirmed, only the latest time is kept: it
     /// counts for more in every question that is ever asked about claims.
     fn claim_join(&mut self, claim: Claim) {
         let version = |a: &Claim, b: &Claim| {
-            (&a.status, &a.amounts, a.confirmed).cmp(&(&b.status, &b.amounts, b.confirmed))
+            let own = (&a.status, &a.amounts, &a.currencies, a.confirmed);
+            own.cmp(&(&b.status, &b.amounts, &b.currencies, b.confirmed))
         };
         match self.claims.binary_search_by(|known| version(known, &claim)) {
             Ok(at) => {

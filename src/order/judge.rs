@@ -10,7 +10,7 @@ use super::due::{collect_due, collect_excess, over_issued_key};
 use super::heads::{Claims, DerivedHead};
 use super::joined::Order;
 use super::name::{Status, Track};
-use super::position::Position;
+use super::position::{Basis, Position};
 use super::rules::{KindRules, Rules};
 use super::standing::{Attention, AttentionCode, Cause, Hold, Standing};
 use super::timestamp::Timestamp;
@@ -21,25 +21,33 @@ impl Standing {
     pub fn of(rules: &Rules, order: &Order, now: Timestamp) -> Self {
         let mut judge = Judge { rules, order, now, standing: Self::default() };
         let kind = judge.find_kind();
+        judge.judge_registration();
+        judge.judge_currencies();
+        let currencies = judge.standing.currencies.clone();
+        let basis = kind.map(|kind| Basis { rules, kind, order, currencies: &currencies });
         let claims = Claims::of(rules, kind, order);
-        let mut position = kind.map_or_else(Position::default, |kind| {
-            Position::before_closing(rules, kind, order, &claims.strong())
+        let mut position = basis.map_or_else(Position::default, |basis| {
+            Position::before_closing(basis, &claims.strong())
         });
-        let derived = kind.and_then(|kind| position.derive_status(kind));
+        let derived = kind
+            .and_then(|kind| position.derive_status(kind, |key| order.waived.contains_key(key)));
         let is_confirmed = order.live_operations().all(|operation| operation.confirmed);
         let derived = derived.map(|status| DerivedHead { status, is_confirmed });
         let (heads, is_settled) = claims.heads(derived.as_ref());
         judge.take_heads(heads, kind);
         judge.judge_operations(&position);
-        if let Some(kind) = kind {
-            judge.judge_unconfirmed(kind, &claims, &position);
-            judge.close(kind, &claims, &mut position, derived.as_ref());
-            judge.judge_heads(kind, &claims, &position);
+        if let Some(basis) = basis {
+            judge.judge_unconfirmed(basis, &claims, &position);
+            let known = position.counters.keys().copied().collect();
+            judge.close(basis, &claims, &mut position, derived.as_ref());
+            judge.judge_known(basis, &claims, &position, &known);
+            judge.judge_heads(basis, &claims, &position);
+            judge.judge_booked(basis.kind);
         }
-        judge.judge_registration();
         judge.judge_account();
-        judge.judge_currencies();
-        judge.judge_currency_known(&position);
+        if kind.is_none_or(|kind| !kind.is_silent) {
+            judge.judge_currency_known(&position);
+        }
         judge.judge_position(&position);
         judge.collect_unknown();
         judge.finish(kind, position, is_settled)
@@ -120,7 +128,7 @@ impl<'a> Judge<'a> {
                 let text = format!("the kind `{unknown}` is not in the provider's definition");
                 self.mismatch(choice_key("kind", unknown.as_str()), text);
             }
-            None if self.order.claims.is_empty() => {}
+            None if self.order.claims.is_empty() && self.order.operations.is_empty() => {}
             None => self.early(None, "nothing said yet what kind of order this is".to_owned()),
         }
         None
@@ -190,14 +198,12 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn judge_heads(&mut self, kind: &KindRules, claims: &Claims<'_>, position: &Position) {
+    fn judge_heads(&mut self, basis: Basis<'_>, claims: &Claims<'_>, position: &Position) {
+        let kind = basis.kind;
         let heads: Vec<Status> = self.standing.heads.values().flatten().cloned().collect();
         for head in &heads {
-            if let Some(money) = kind.money.get(head) {
-                self.judge_known(head, money, claims, position);
-            }
             self.judge_grace(head, claims);
-            self.judge_amount(kind, head, claims, position);
+            self.judge_amount(basis, head, claims, position);
             let judgement = kind.money.get(head).and_then(|money| money.judgement.as_ref());
             if let Some(judgement) = judgement.filter(|_| self.is_only_head(head)) {
                 let applies = judgement.only_with.as_ref().is_none_or(|name| {
@@ -279,7 +285,7 @@ impl<'a> Judge<'a> {
         // Only where claims stopped counting can more have left than counts.
         let has_lost =
             !self.order.overruled.is_empty() || !self.order.overruled_operations.is_empty();
-        if let Some(kind) = kind.filter(|_| has_lost || is_settled) {
+        if let Some(kind) = kind.filter(|kind| !kind.is_silent && (has_lost || is_settled)) {
             for (slot, excess) in collect_excess(self.order, &self.standing, kind) {
                 let text = format!("{excess} more left as {slot} than counts now: make up for it");
                 self.attend(AttentionCode::Mismatch, over_issued_key(slot, excess), text);

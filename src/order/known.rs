@@ -1,19 +1,24 @@
 //! What must be known before money moves: each total that a status states, what it requires beyond
 //! that, and the provider's own answer where that is demanded.
 
+use std::collections::BTreeSet;
+
 use super::amount::Amount;
+use super::expression::Expression;
 use super::heads::{Claims, DerivedHead, largest_total};
+use super::joined::Claim;
 use super::judge::Judge;
 use super::name::Status;
-use super::position::{Position, total};
-use super::rules::{KindRules, Money, Requirement};
+use super::position::{Basis, Position, total, unmet};
+use super::rules::Requirement;
+use super::slot::{Counter, Slot};
 use super::standing::Cause;
 
 impl Judge<'_> {
     /// Claims that wait for the provider's own answer, and would change a counter if they counted.
     pub(super) fn judge_unconfirmed(
         &mut self,
-        kind: &KindRules,
+        basis: Basis<'_>,
         claims: &Claims<'_>,
         position: &Position,
     ) {
@@ -23,9 +28,9 @@ impl Judge<'_> {
             }
             let mut counted = claims.strong();
             counted.push(claim);
-            let with = Position::before_closing(self.rules, kind, self.order, &counted);
+            let with = Position::before_closing(basis, &counted);
             if with.counters != position.counters {
-                self.unconfirmed(&claim.status, largest_total(kind, claim));
+                self.unconfirmed(&claim.status, largest_total(basis.kind, claim));
             }
         }
     }
@@ -33,11 +38,12 @@ impl Judge<'_> {
     /// Applies the closings of the one payment head, where it may move that much.
     pub(super) fn close(
         &mut self,
-        kind: &KindRules,
+        basis: Basis<'_>,
         claims: &Claims<'_>,
         position: &mut Position,
         derived: Option<&DerivedHead>,
     ) {
+        let kind = basis.kind;
         let Some(head) = self.standing.status.clone() else {
             return;
         };
@@ -61,37 +67,74 @@ impl Judge<'_> {
         self.early(Some(key), format!("`{status}` waits for the provider's own answer"));
     }
 
-    /// What must be known before a status moves money: each total that it states, said at this very
-    /// status, and what the definition requires beyond that.
+    /// What must be known before money moves: each total that a status states, and what it requires
+    /// beyond that. A head must say its totals itself; one that was passed must not have taken with it
+    /// what nothing else says. `known` are the counters before closings.
     pub(super) fn judge_known(
         &mut self,
-        head: &Status,
-        money: &Money,
+        basis: Basis<'_>,
         claims: &Claims<'_>,
         position: &Position,
+        known: &BTreeSet<Slot>,
     ) {
-        let of_head: Vec<_> = claims.live.iter().filter(|claim| claim.status == *head).collect();
-        for (slot, expression) in &money.totals {
-            // A total that has no usable value is a mismatch already.
-            let is_said = of_head.iter().any(|claim| total(expression, claim) != Ok(None));
-            if !is_said {
-                let text = format!("`{head}` does not say {slot}: {expression}");
-                self.early(Some(format!("unsaid:{slot}@{head}")), text);
-            }
-        }
-        for requirement in &money.requires {
-            match requirement {
-                Requirement::Amount(name) => {
-                    if !of_head.iter().any(|claim| claim.amounts.contains_key(name)) {
-                        self.early(None, format!("`{head}` requires {name}, which was not said"));
-                    }
+        let counting: Vec<&Claim> = claims
+            .live
+            .iter()
+            .copied()
+            .filter(|c| !claims.is_overtaken(c, &self.standing.heads))
+            .collect();
+        let statuses: BTreeSet<&Status> = counting.iter().map(|claim| &claim.status).collect();
+        let head = self.standing.status.clone();
+        let closed: BTreeSet<Slot> =
+            head.iter().flat_map(|head| basis.kind.closes(&self.rules.machine, head)).collect();
+        for status in statuses {
+            let Some(money) = basis.kind.money.get(status) else {
+                continue;
+            };
+            let is_head = self.standing.heads.values().flatten().any(|head| head == status);
+            let mut is_complete = true;
+            for (slot, expression) in &money.totals {
+                // What was held and never said needs no release.
+                let is_let_go =
+                    slot.counter == Counter::Held && closed.contains(&slot.with(Counter::Released));
+                let is_told = is_said(basis, &counting, status, *slot, expression)
+                    || (!is_head && is_said_by_any(basis, &counting, *slot));
+                is_complete &= is_let_go || position.counter(*slot).is_some();
+                if !is_let_go && !is_told && (is_head || position.counter(*slot).is_none()) {
+                    let text = format!("`{status}` does not say {slot}: {expression}");
+                    self.early(Some(format!("unsaid:{slot}@{status}")), text);
                 }
-                Requirement::Counter(slot) => {
-                    if position.counter(*slot).is_none() {
-                        self.early(None, format!("`{head}` requires {slot}, which is not known"));
-                    }
+            }
+            if is_head || !is_complete {
+                for requirement in unmet(money, status, &counting, |slot| known.contains(&slot)) {
+                    let (what, why) = match requirement {
+                        Requirement::Amount(name) => (name.clone(), "was not said"),
+                        Requirement::Counter(slot) => (slot.to_string(), "is not known"),
+                    };
+                    let text = format!("`{status}` requires {what}, which {why}");
+                    self.early(Some(format!("unsaid:{what}@{status}")), text);
                 }
             }
         }
     }
+}
+
+/// Whether a claim of a status says a total; one that has no usable value is a mismatch already.
+fn is_said(
+    basis: Basis<'_>,
+    claims: &[&Claim],
+    status: &Status,
+    slot: Slot,
+    expression: &Expression,
+) -> bool {
+    let of_status = claims.iter().filter(|claim| claim.status == *status);
+    of_status
+        .filter(|claim| basis.counts(slot.leg, &claim.currencies))
+        .any(|claim| total(expression, claim) != Ok(None))
+}
+
+fn is_said_by_any(basis: Basis<'_>, claims: &[&Claim], slot: Slot) -> bool {
+    let stated = basis.kind.money.iter();
+    let mut stated = stated.filter_map(|(status, m)| Some((status, m.totals.get(&slot)?)));
+    stated.any(|(status, expression)| is_said(basis, claims, status, slot, expression))
 }

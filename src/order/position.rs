@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::amount::Amount;
+use super::amount::{Amount, Currency};
 use super::expression::{Expression, ExpressionFault};
-use super::joined::{Claim, Order};
+use super::joined::{Claim, Operation, Order};
 use super::machine::Machine;
 use super::name::Status;
-use super::report::{Amounts, OperationName};
-use super::rules::{Confirm, KindRules, OperationMoney, Rules};
-use super::slot::Slot;
+use super::report::OperationName;
+use super::rules::{Confirm, KindRules, Money, OperationMoney, Requirement, Rules};
+use super::slot::{Leg, Slot};
 
 /// The counters and what could not be counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,31 +37,50 @@ pub(super) fn total(
     expression.amount(&|name| claim.amounts.get(name).copied())
 }
 
+/// What counters are worked out from.
+#[derive(Clone, Copy)]
+pub(super) struct Basis<'a> {
+    pub rules: &'a Rules,
+    pub kind: &'a KindRules,
+    pub order: &'a Order,
+    /// The currency of each leg. What was said in another one is no amount of this order.
+    pub currencies: &'a BTreeMap<Leg, Currency>,
+}
+
+impl Basis<'_> {
+    /// Whether what was said with these currencies counts on a leg. An unnamed one is the leg's.
+    pub(super) fn counts(&self, leg: Leg, said: &BTreeMap<Leg, Currency>) -> bool {
+        let (said, chosen) = (said.get(&leg), self.currencies.get(&leg));
+        said.is_none() || chosen.is_none() || said == chosen
+    }
+}
+
 impl Position {
     pub(super) fn counter(&self, slot: Slot) -> Option<Amount> {
         self.counters.get(&slot).copied()
     }
 
     /// Everything but closings: those need the head, which may follow from this.
-    pub(super) fn before_closing(
-        rules: &Rules,
-        kind: &KindRules,
-        order: &Order,
-        claims: &[&Claim],
-    ) -> Self {
+    pub(super) fn before_closing(basis: Basis<'_>, claims: &[&Claim]) -> Self {
         let mut position = Self::default();
-        position.add_totals(&rules.machine, kind, claims);
-        for (slot, amount) in order.registration().iter().flat_map(|r| &r.booked) {
+        for (slot, amount) in basis.order.registration().iter().flat_map(|r| &r.booked) {
             position.raise(*slot, *amount);
         }
-        position.add_operations(rules, kind, order);
+        position.add_operations(basis);
+        position.add_totals(basis, claims);
         position
     }
 
     /// The payment status that follows from the counters, for kinds that count operations. None
-    /// follows from counters that cannot be right, such as more released than was held.
-    pub(super) fn derive_status(&self, kind: &KindRules) -> Option<Status> {
-        let is_sane = self.excesses().next().is_none();
+    /// follows from counters that cannot be right, such as more released than was held, unless a
+    /// person accepted it.
+    pub(super) fn derive_status(
+        &self,
+        kind: &KindRules,
+        is_accepted: impl Fn(&str) -> bool,
+    ) -> Option<Status> {
+        let is_sane =
+            self.excesses().all(|(slot, amount, _)| is_accepted(&excess_key(slot, amount)));
         if kind.operations.is_empty() || self.counters.is_empty() || !is_sane {
             return None;
         }
@@ -110,23 +129,26 @@ impl Position {
         })
     }
 
-    fn add_totals(&mut self, machine: &Machine, kind: &KindRules, claims: &[&Claim]) {
+    /// A status whose requirements are not met adds nothing yet; what one requires, another may bring.
+    fn add_totals(&mut self, basis: Basis<'_>, claims: &[&Claim]) {
         let mut level: BTreeMap<Slot, Vec<(&Claim, Amount)>> = BTreeMap::new();
-        for &claim in claims {
-            let Some(money) = kind.money.get(&claim.status) else {
-                continue;
-            };
-            for (slot, expression) in &money.totals {
-                match total(expression, claim) {
-                    Ok(None) => {}
-                    Ok(Some(amount)) if kind.level.contains(slot) => {
-                        level.entry(*slot).or_default().push((claim, amount));
-                    }
-                    Ok(Some(amount)) => self.raise(*slot, amount),
-                    Err(fault) => self.fault(expression, fault),
-                }
+        let mut waiting: Vec<&Claim> = claims.to_vec();
+        loop {
+            let known = |slot| self.counters.contains_key(&slot) || level.contains_key(&slot);
+            let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|claim| {
+                let money = basis.kind.money.get(&claim.status);
+                money
+                    .is_none_or(|money| unmet(money, &claim.status, claims, known).next().is_none())
+            });
+            waiting = rest;
+            if ready.is_empty() {
+                break;
+            }
+            for claim in ready {
+                self.add_claim(basis, claim, &mut level);
             }
         }
+        let machine = &basis.rules.machine;
         for (slot, said) in level {
             // The greatest claim counts; where several are, the larger amount.
             let is_behind = |(claim, _): &(&Claim, Amount)| {
@@ -139,14 +161,33 @@ impl Position {
         }
     }
 
-    fn add_operations(&mut self, rules: &Rules, kind: &KindRules, order: &Order) {
-        if kind.operations.is_empty() {
-            return;
+    fn add_claim<'a>(
+        &mut self,
+        basis: Basis<'_>,
+        claim: &'a Claim,
+        level: &mut BTreeMap<Slot, Vec<(&'a Claim, Amount)>>,
+    ) {
+        let totals = basis.kind.money.get(&claim.status).into_iter().flat_map(|m| &m.totals);
+        for (slot, expression) in totals.filter(|(s, _)| basis.counts(s.leg, &claim.currencies)) {
+            match total(expression, claim) {
+                Ok(None) => {}
+                Ok(Some(amount)) if basis.kind.level.contains(slot) => {
+                    level.entry(*slot).or_default().push((claim, amount));
+                }
+                Ok(Some(amount)) => self.raise(*slot, amount),
+                Err(fault) => self.fault(expression, fault),
+            }
         }
-        let mut versions: BTreeMap<&OperationName, Vec<&Amounts>> = BTreeMap::new();
-        for operation in order.live_operations() {
-            if operation.confirmed || !operation_needs_confirmation(rules, kind, operation) {
-                versions.entry(&operation.name).or_default().push(&operation.amounts);
+    }
+
+    fn add_operations(&mut self, basis: Basis<'_>) {
+        let kind = basis.kind;
+        let mut versions: BTreeMap<&OperationName, Vec<&Operation>> = BTreeMap::new();
+        for operation in basis.order.live_operations() {
+            let is_known = kind.operations.contains_key(&operation.name.name);
+            let needs_answer = || operation_needs_confirmation(basis.rules, kind, operation);
+            if operation.confirmed || !is_known || !needs_answer() {
+                versions.entry(&operation.name).or_default().push(operation);
             } else {
                 self.waiting.insert(operation.name.clone());
             }
@@ -158,7 +199,7 @@ impl Position {
                 self.unknown_operations.insert(name.name.clone());
                 continue;
             };
-            match self.read_operation(name, rule, &versions) {
+            match self.read_operation(basis, name, rule, &versions) {
                 Some(adds) => uncounted.push((name, rule, adds)),
                 None => {
                     self.waiting.insert(name.clone());
@@ -194,16 +235,18 @@ impl Position {
     /// What an operation adds; nothing as long as one of its amounts is not known.
     fn read_operation(
         &mut self,
+        basis: Basis<'_>,
         name: &OperationName,
         rule: &OperationMoney,
-        versions: &[&Amounts],
+        versions: &[&Operation],
     ) -> Option<Vec<(Slot, Amount)>> {
         let mut adds = Vec::new();
         let mut is_known = true;
         for (slot, expression) in &rule.adds {
             let mut values = BTreeSet::new();
-            for amounts in versions {
-                match expression.amount(&|amount| amounts.get(amount).copied()) {
+            let counted = versions.iter().filter(|v| basis.counts(slot.leg, &v.currencies));
+            for version in counted {
+                match expression.amount(&|amount| version.amounts.get(amount).copied()) {
                     Ok(value) => values.extend(value),
                     Err(fault) => self.fault(expression, fault),
                 }
@@ -229,17 +272,35 @@ impl Position {
     }
 }
 
+/// The key by which a person accepts that a counter exceeds what it undoes.
+pub(super) fn excess_key(slot: Slot, amount: Amount) -> String {
+    format!("{slot}={amount}")
+}
+
+/// What a status requires and is not known: an amount that no claim of it says, a counter that
+/// nothing says.
+pub(super) fn unmet<'a>(
+    money: &'a Money,
+    status: &'a Status,
+    claims: &'a [&Claim],
+    known: impl Fn(Slot) -> bool + 'a,
+) -> impl Iterator<Item = &'a Requirement> + 'a {
+    money.requires.iter().filter(move |requirement| match requirement {
+        Requirement::Amount(name) => {
+            !claims.iter().any(|c| c.status == *status && c.amounts.contains_key(name))
+        }
+        Requirement::Counter(slot) => !known(*slot),
+    })
+}
+
 fn is_before(machine: &Machine, a: &Claim, b: &Claim) -> bool {
     let (a, b) = ((&a.status, a.time), (&b.status, b.time));
     machine.at_most(a, b) && !machine.at_most(b, a)
 }
 
-fn operation_needs_confirmation(
-    rules: &Rules,
-    kind: &KindRules,
-    operation: &super::joined::Operation,
-) -> bool {
+fn operation_needs_confirmation(rules: &Rules, kind: &KindRules, operation: &Operation) -> bool {
     match &rules.policy.confirm {
+        _ if kind.is_silent => false,
         Confirm::Never => false,
         Confirm::Always => true,
         Confirm::When { above, .. } => above.is_some_and(|above| {

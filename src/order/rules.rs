@@ -2,6 +2,7 @@
 //! the policy of the source.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use super::amount::Amount;
@@ -34,6 +35,8 @@ pub struct KindRules {
     pub judged: BTreeMap<Leg, Expression>,
     /// Counters whose total may fall by right.
     pub level: BTreeSet<Slot>,
+    /// Nothing of this kind is on the integrator's books: the counters only tell the status.
+    pub is_silent: bool,
 }
 
 /// What one status means for money.
@@ -122,6 +125,16 @@ pub enum AmountPolicy {
     /// Whatever the provider says.
     #[default]
     Any,
+}
+
+impl fmt::Display for AmountPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exact => "exactly",
+            Self::AtMost => "at most",
+            Self::Any => "any of",
+        })
+    }
 }
 
 /// Which claims move money only after an answer said the same.

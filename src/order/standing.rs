@@ -141,7 +141,7 @@ impl Standing {
     /// Whether the provider's answer may bring what is missing.
     #[must_use]
     pub fn wants_answer(&self) -> bool {
-        self.holds.iter().any(|hold| hold.ask)
+        self.waiting_operations || self.holds.iter().any(|hold| hold.ask)
     }
 
     /// When a hold that ends by itself ends: the order is to be judged again then.

@@ -69,7 +69,8 @@ fn load_kind(
     silent.money.values_mut().for_each(|money| {
         *money = Money { judgement: money.judgement.take(), ..Money::default() };
     });
-    silent.operations.values_mut().for_each(|operation| operation.adds.clear());
+    // Operations still tell the status.
+    silent.is_silent = true;
     rules.insert(NO_BOOKS.to_owned(), silent);
     KindModes { default, modes: rules }
 }
@@ -100,7 +101,7 @@ fn load_shared(table: &KindTable, machine: &Machine, found: &mut Found) -> KindR
     let operations = table.operation.iter().map(|operation| load_operation(operation, found));
     let operations = operations.collect();
     let derived = load_derived(table, machine, found);
-    KindRules { judged, level, operations, derived, money: BTreeMap::new() }
+    KindRules { judged, level, operations, derived, ..KindRules::default() }
 }
 
 fn load_mode(

@@ -230,11 +230,11 @@ impl Places {
         let Some(name) = text(body, "operation", &self.operation)? else {
             return Ok(None);
         };
-        if !words.operations.contains(&name) {
-            return Ok(None);
-        }
+        let is_known = words.operations.contains(&name);
         match self.id(body, "operation id", &self.operation_id)? {
             Some(id) => Ok(Some(OperationName { name, id })),
+            // It moves nothing until a person says what it is: its name alone must not get lost.
+            None if !is_known => Ok(Some(OperationName { name, id: String::new() })),
             None => Err(missing("operation id", &self.operation_id)),
         }
     }

@@ -6,7 +6,7 @@ use pawl::order::decide::{Seen, Verdict, decide, judge_again};
 use pawl::order::joined::Order;
 use pawl::order::name::{Kind, OrderId, Role, Status};
 use pawl::order::report::{Content, Origin, Report, Resolution, Said};
-use pawl::order::rules::{AmountPolicy, Policy, Unregistered};
+use pawl::order::rules::{Policy, Unregistered};
 use pawl::order::slot::{Counter, Leg, Slot};
 use pawl::order::standing::{AttentionCode, Cause};
 
@@ -154,33 +154,6 @@ fn an_unregistered_order_waits_where_the_source_says_so() {
     assert!(early.standing.is_final, "asking the provider would not help");
     let decision = last(&rules, &[paid, registered("10", "USD")]);
     assert_eq!(effects(&decision), ["to.credited 10 USD"]);
-}
-
-#[test]
-fn an_amount_must_fit_the_registered_one_as_the_policy_says() {
-    let policy = |kind: AmountPolicy| Policy {
-        unregistered: Unregistered::Wait,
-        amount: BTreeMap::from([((Kind::new("order"), None), kind)]),
-        tolerance: amount("0.01"),
-        ..Policy::default()
-    };
-    let verdict = |kind, moved: &str| {
-        let paid = callback(1, usd("paid", &[("captured", moved), ("total", moved)]));
-        last(&card(policy(kind)), &[registered("10", "USD"), paid]).verdict
-    };
-    use AmountPolicy::{Any, AtMost, Exact};
-    for (kind, moved, wanted) in [
-        (Exact, "10", Verdict::Applied),
-        (Exact, "10.01", Verdict::Applied),
-        (Exact, "9.99", Verdict::Applied),
-        (Exact, "9.98", Verdict::Mismatch),
-        (Exact, "10.02", Verdict::Mismatch),
-        (AtMost, "1", Verdict::Applied),
-        (AtMost, "10.02", Verdict::Mismatch),
-        (Any, "2000", Verdict::Applied),
-    ] {
-        assert_eq!(verdict(kind, moved), wanted, "{kind:?} {moved}");
-    }
 }
 
 #[test]

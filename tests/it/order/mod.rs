@@ -1,8 +1,10 @@
 //! The core: properties over random machines, held against an independent model.
 
+mod amount;
 mod card;
 mod confirm;
 mod hold;
+mod lost;
 mod model;
 mod operation;
 mod plan;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use pawl::order::decide::{Seen, Verdict, decide};
 use pawl::order::joined::Order;
-use pawl::order::name::Status;
+use pawl::order::name::{Kind, Status};
 use pawl::order::report::{Content, OperationName, Origin, Report, Said};
-use pawl::order::rules::{Policy, Rules};
+use pawl::order::rules::{Confirm, Policy, Rules};
 use pawl::order::slot::{Counter, Leg, Slot};
 use pawl::order::standing::Cause;
 use pawl::provider::Provider;
@@ -103,9 +103,12 @@ is = "authorised"
 when = ["held > 0"]
 "#;
 
+fn provider() -> Provider {
+    Provider::load("credit.toml", CREDIT).unwrap_or_else(|m| panic!("{m}"))
+}
+
 fn credit() -> Rules {
-    let provider = Provider::load("credit.toml", CREDIT).unwrap_or_else(|m| panic!("{m}"));
-    provider.rules(&BTreeMap::new(), Policy::default()).unwrap()
+    provider().rules(&BTreeMap::new(), Policy::default()).unwrap()
 }
 
 fn operation(event: usize, name: &str, id: &str, value: &str) -> Report {
@@ -189,6 +192,68 @@ fn more_settled_than_was_held_moves_nothing() {
     let order = fold(&rules, &reports);
     assert!(stand(&rules, &order).is_held_by(Cause::Mismatch));
     assert_eq!(books(&order), ["held 80"]);
+}
+
+#[test]
+fn an_operation_that_waits_is_asked_about_and_the_others_go_on() {
+    let policy = Policy { confirm: Confirm::Always, ..Policy::default() };
+    let rules = provider().rules(&BTreeMap::new(), policy).unwrap();
+    let settled = [operation(1, "AUTHORISE", "a", "80"), operation(2, "SETTLE", "b", "80")];
+    let order = fold(&rules, &settled);
+    assert!(stand(&rules, &order).is_final);
+    let refund = Report { origin: Origin::Callback, ..operation(3, "REFUND", "c", "10") };
+    let waiting = decide(&rules, &order, &refund, Seen::New);
+    assert_eq!(waiting.verdict, Verdict::Early);
+    assert!(waiting.ask.is_some() && !waiting.standing.is_final);
+    assert!(waiting.standing.wants_answer() && waiting.standing.holds.is_empty());
+    let other = decide(&rules, &waiting.order, &operation(4, "REFUND", "d", "5"), Seen::New);
+    assert_eq!((other.verdict, other.effects.len()), (Verdict::Applied, 1));
+}
+
+#[test]
+fn an_operation_that_the_definition_does_not_know_asks_for_a_person() {
+    let body =
+        br#"{"id":"1","operation":"CHARGEBACK","operation_id":"9","amount":"5","currency":"GBP"}"#;
+    let report = provider().read_callback(body, super::at(0)).unwrap().remove(0);
+    let rules = credit();
+    let decision = decide(&rules, &Order::default(), &report, Seen::New);
+    assert_eq!(decision.verdict, Verdict::Mismatch);
+    assert_eq!(decision.standing.attention[0].key, "operation=CHARGEBACK");
+    let nameless = br#"{"id":"1","operation":"CHARGEBACK","amount":"5"}"#;
+    assert!(provider().read_callback(nameless, super::at(0)).is_ok(), "it is not lost either");
+}
+
+#[test]
+fn an_operation_of_an_order_of_no_known_kind_waits_for_the_kind() {
+    let text = CREDIT.replace("currency = ", "kind = \"/kind\"\ncurrency = ");
+    let provider = Provider::load("credit.toml", &(text + "[kind.other]\n")).unwrap();
+    let rules = provider.rules(&BTreeMap::new(), Policy::default()).unwrap();
+    let authorised = operation(1, "AUTHORISE", "a", "80");
+    let decision = decide(&rules, &Order::default(), &authorised, Seen::New);
+    assert_eq!(decision.verdict, Verdict::Early);
+    assert!(decision.ask.is_some());
+}
+
+#[test]
+fn an_accepted_excess_gives_the_status_back() {
+    let rules = credit();
+    let reports = [operation(1, "AUTHORISE", "a", "80"), operation(2, "SETTLE", "b", "81")];
+    let order = fold(&rules, &reports);
+    assert_eq!(stand(&rules, &order).status, None);
+    let accepted = super::card::resolution(&[], &["to.released=81"]);
+    let decision = decide(&rules, &order, &super::card::resolved(3, accepted), Seen::New);
+    assert_eq!(decision.standing.status, Some(Status::new("settled")));
+    assert_eq!(books(&decision.order), ["held 80", "debited 81", "released 81"]);
+}
+
+#[test]
+fn a_ledger_that_is_not_on_the_books_still_tells_the_status() {
+    let books_of = BTreeMap::from([(Kind::new("credit"), "none".to_owned())]);
+    let rules = provider().rules(&books_of, Policy::default()).unwrap();
+    let reports = [operation(1, "AUTHORISE", "a", "80"), operation(2, "SETTLE", "b", "80")];
+    let order = fold(&rules, &reports);
+    assert_eq!(stand(&rules, &order).status, Some(Status::new("settled")));
+    assert!(stand(&rules, &order).is_final && books(&order).is_empty());
 }
 
 #[test]
