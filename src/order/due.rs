@@ -73,7 +73,7 @@ pub(super) fn collect_excess(
         kind.level.contains(&slot) || kind.level.contains(&slot.with(slot.counter.opposite()))
     };
     Slot::all()
-        .filter(|slot| !is_level(*slot) && !(in_conflict && is_closed(*slot)))
+        .filter(|slot| !(is_level(*slot) || in_conflict && is_closed(*slot)))
         .filter_map(|slot| {
             let total = standing.position.get(&slot).copied().unwrap_or_default();
             let made_up = order.compensated(slot.with(slot.counter.opposite()));

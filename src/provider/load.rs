@@ -12,7 +12,7 @@ use super::definition::{
     AskTable, AuthTable, Definition, EventTable, Legs, PlacesTable, SignTable, StatusTable, Texts,
 };
 use super::json::Pointer;
-use super::money::load_kinds;
+use super::money::{load_kinds, money_legs};
 use super::read::Places;
 use super::request::{Ask, Auth};
 use super::sample::Sample;
@@ -20,7 +20,7 @@ use super::signature::Signature;
 use super::template::Template;
 use super::{KindModes, Provider};
 use crate::mistake::{Mistake, nearest, read_toml};
-use crate::order::machine::{Machine, Outcome, StatusRule};
+use crate::order::machine::{Machine, Outcome, StatusRule, normalise};
 use crate::order::name::{Kind, Status, Track};
 use crate::order::slot::Leg;
 
@@ -168,7 +168,7 @@ fn collect_kind_words(definition: &Definition, found: &mut Found) -> BTreeMap<St
         let own = [name.get_ref().clone()];
         let said = if table.is.is_empty() { &own[..] } else { &table.is[..] };
         for word in said {
-            if let Some(other) = words.insert(word.clone(), Kind::new(name.get_ref())) {
+            if let Some(other) = words.insert(normalise(word), Kind::new(name.get_ref())) {
                 let what = format!("`{word}` already stands for the kind `{other}`");
                 found.at(name.span(), what);
             }
@@ -208,6 +208,9 @@ fn pointers(texts: Option<&Texts>, found: &mut Found) -> Vec<Pointer> {
         return Vec::new();
     };
     let all = &texts.get_ref().0;
+    if all.is_empty() {
+        found.at(texts.span(), "an empty list of places: name one, or leave the key out");
+    }
     all.iter().filter_map(|text| found.parse(text, texts.span())).collect()
 }
 
@@ -293,6 +296,18 @@ fn check_places(
         let what = "[event] does not say where the currency is: add currency, or no effect can leave \
                     for an order that is not registered";
         found.at(span.clone(), what);
+    }
+    if let Some(currency) = &event.currency {
+        let covered: BTreeSet<Leg> = currency.get_ref().0.keys().copied().collect();
+        for (leg, span) in definition.kind.values().flat_map(money_legs) {
+            if !covered.contains(&leg) {
+                let what = format!(
+                    "money moves on leg `{leg}`, and [event] does not say where its currency is: write \
+                     currency = {{ from = \"/...\", to = \"/...\" }}"
+                );
+                found.at(span, what);
+            }
+        }
     }
     if !operations.is_empty() && (places.operation.is_empty() || places.operation_id.is_empty()) {
         let what =

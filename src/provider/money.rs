@@ -1,6 +1,7 @@
 //! Checks and compiles what statuses and operations mean for money: the kinds of a definition.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use toml::Spanned;
 
@@ -75,11 +76,42 @@ fn load_kind(
     KindModes { default, modes: rules }
 }
 
+/// The legs that a kind moves money on, with the place where it says so.
+pub(super) fn money_legs(table: &KindTable) -> impl Iterator<Item = (Leg, Range<usize>)> + '_ {
+    let of = |from: &Counters, to: &Counters, closes: &[Spanned<String>]| {
+        let closed = closes.iter().filter_map(|text| text.get_ref().parse::<Slot>().ok());
+        let closed: BTreeSet<Leg> = closed.map(|slot| slot.leg).collect();
+        let is_moved = |leg| match leg {
+            Leg::From => !from.is_empty(),
+            Leg::To => !to.is_empty(),
+        };
+        Leg::ALL
+            .into_iter()
+            .filter(|leg| is_moved(*leg) || closed.contains(leg))
+            .collect::<Vec<_>>()
+    };
+    let stated = table.money.iter().flat_map(move |money| {
+        let m = money.get_ref();
+        of(&m.from, &m.to, &m.closes).into_iter().map(|leg| (leg, money.span()))
+    });
+    let added = table.operation.iter().flat_map(move |operation| {
+        let o = operation.get_ref();
+        of(&o.from, &o.to, &[]).into_iter().map(|leg| (leg, operation.span()))
+    });
+    stated.chain(added)
+}
+
 /// What is the same in every books mode.
 fn load_shared(table: &KindTable, machine: &Machine, found: &mut Found) -> KindRules {
     let judged = table.judged.iter().flat_map(leg_texts).filter_map(|(leg, text, span)| {
         let expression = Expression::parse(text, false);
-        expression.map_err(|error| found.at(span, error.to_string())).ok().map(|e| (leg, e))
+        let expression =
+            expression.map_err(|error| found.at(span.clone(), error.to_string())).ok()?;
+        // Operations have amounts of their own; what an order comes to is in its counters.
+        for name in expression.names().into_iter().filter(|_| !table.operation.is_empty()) {
+            found.parse::<Slot>(name, span.clone());
+        }
+        Some((leg, expression))
     });
     let judged = judged.collect();
     let mut level = BTreeSet::new();
@@ -98,8 +130,14 @@ fn load_shared(table: &KindTable, machine: &Machine, found: &mut Found) -> KindR
             found.at(text.span(), "operations add up: there is no total that could fall");
         }
     }
-    let operations = table.operation.iter().map(|operation| load_operation(operation, found));
-    let operations = operations.collect();
+    let mut operations = BTreeMap::new();
+    for operation in &table.operation {
+        let (name, rule) = load_operation(operation, found);
+        if operations.contains_key(&name) {
+            found.at(operation.span(), format!("the operation `{name}` is stated twice"));
+        }
+        operations.insert(name, rule);
+    }
     let derived = load_derived(table, machine, found);
     KindRules { judged, level, operations, derived, ..KindRules::default() }
 }
@@ -124,10 +162,22 @@ fn load_mode(
             let what = "this kind counts operations: a status can close counters, not state totals";
             found.at(spanned.span(), what);
         }
+        if money.at.is_empty() {
+            found.at(spanned.span(), "at = [] states money at no status: name one");
+        }
         for at in &money.at {
             let Some(status) = find_status(machine, at, found) else {
                 continue;
             };
+            if !compiled.closes.is_empty() && rules.derived.iter().any(|d| d.status == status.name)
+            {
+                let what = format!(
+                    "`{}` follows from the counters, so it cannot close any: let the operations add \
+                     up to it",
+                    status.name
+                );
+                found.at(at.span(), what);
+            }
             if !compiled.closes.is_empty() && !status.track.is_payment() {
                 let what = format!(
                     "`{}` is on a side track: only statuses of the payment track close counters",
@@ -169,7 +219,12 @@ fn load_money(spanned: &Spanned<MoneyTable>, found: &mut Found) -> Money {
     }
     let requires = table.requires.iter().map(|text| match text.get_ref().parse::<Slot>() {
         Ok(slot) => Requirement::Counter(slot),
-        Err(_) => Requirement::Amount(text.get_ref().clone()),
+        Err(error) => {
+            if text.get_ref().contains('.') {
+                found.at(text.span(), error.to_string());
+            }
+            Requirement::Amount(text.get_ref().clone())
+        }
     });
     Money { requires: requires.collect(), totals, closes, judgement }
 }

@@ -9,7 +9,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::json::{Json, JsonError, Pointer};
 use crate::order::amount::{Amount, AmountError, Currency, CurrencyError};
-use crate::order::machine::Machine;
+use crate::order::machine::{Machine, normalise};
 use crate::order::name::{EventId, ID_BYTES_MAX, IdError, Kind, OrderId, Role};
 use crate::order::report::{Amounts, Content, OperationName, Origin, Report, Said};
 use crate::order::slot::Leg;
@@ -65,7 +65,7 @@ pub struct Places {
 #[derive(Clone, Debug)]
 pub(super) struct Words<'a> {
     pub machine: &'a Machine,
-    /// A provider's word for a kind, and the definition's name of it.
+    /// A provider's word for a kind, brought to the form of statuses, and the definition's name of it.
     pub kinds: &'a BTreeMap<String, Kind>,
     /// The operations that any kind counts.
     pub operations: &'a BTreeSet<String>,
@@ -162,6 +162,7 @@ impl Places {
             return Err(missing("status", &self.status));
         }
         let kind = text(body, "kind", &self.kind)?;
+        let kind = kind.map(|word| normalise(&word));
         let kind = kind.map(|word| words.kinds.get(&word).cloned().unwrap_or(Kind::unknown(&word)));
         let mut currencies = BTreeMap::new();
         for (leg, places) in &self.currency {

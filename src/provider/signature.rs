@@ -120,7 +120,10 @@ impl Signature {
         }
         let mut result = Err(SignatureError::NoSecret);
         for secret in secrets {
-            let key = self.key(secret).map_err(|_| SignatureError::NoSecret)?;
+            // One secret that is written wrongly must not shut out the good one beside it.
+            let Ok(key) = self.key(secret) else {
+                continue;
+            };
             let is_match = match self.hash {
                 Hash::Sha256 => mac::<Hmac<Sha256>>(&key, body).verify_slice(&said).is_ok(),
                 Hash::Sha512 => mac::<Hmac<Sha512>>(&key, body).verify_slice(&said).is_ok(),
@@ -260,6 +263,15 @@ mod tests {
         for text in ["", " ", "zz", &SIGNED[1..], &SIGNED[2..], &format!("{SIGNED},{SIGNED}")] {
             assert_eq!(verify(&[("signature", text)], BODY), Err(E::Malformed), "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_is_written_wrongly_is_passed_over() {
+        let hex = Signature { key: KeyEncoding::Hex, ..flypay() };
+        let signed = hex.sign(BODY, &secret("abcd")).expect("a signature");
+        let headers = [("signature", signed)].into_iter().collect();
+        assert_eq!(hex.verify(&headers, BODY, &[secret("zz"), secret("abcd")]), Ok(()));
+        assert_eq!(hex.verify(&headers, BODY, &[secret("zz")]), Err(SignatureError::NoSecret));
     }
 
     #[test]

@@ -74,15 +74,13 @@ impl Template {
         self.fill_with(known, |value| value.to_owned())
     }
 
-    /// The same as part of a URL's path: values are percent-encoded, and none can climb with `..`.
+    /// The same as part of a URL's path: values are percent-encoded. `None` also for a value that is
+    /// `.` or `..`: whoever normalises the URL removes it, in any encoding (RFC 3986, 6.2.2), and would
+    /// ask for something else.
     #[must_use]
     pub fn fill_path<'a>(&self, known: &impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-        self.fill_with(known, |value| match value {
-            // A dot segment would be removed by whoever normalises the URL (RFC 3986, 5.2.4).
-            "." => "%2E".to_owned(),
-            ".." => "%2E%2E".to_owned(),
-            _ => utf8_percent_encode(value, IN_PATH).to_string(),
-        })
+        let known = |name: &str| known(name).filter(|value| !matches!(*value, "." | ".."));
+        self.fill_with(&known, |value| utf8_percent_encode(value, IN_PATH).to_string())
     }
 
     fn fill_with<'a>(
@@ -111,7 +109,9 @@ mod tests {
             template.fill_path(&known("a/b é?#")).as_deref(),
             Some("/orders/a%2Fb%20%C3%A9%3F%23/x")
         );
-        assert_eq!(template.fill_path(&known("..")).as_deref(), Some("/orders/%2E%2E/x"));
+        assert_eq!(template.fill_path(&known("..")), None);
+        assert_eq!(template.fill_path(&known(".")), None);
+        assert_eq!(template.fill_path(&known("...")).as_deref(), Some("/orders/.../x"));
         assert_eq!(template.fill(&|_| None), None);
         assert_eq!(template.places().into_iter().collect::<Vec<_>>(), ["order_id"]);
     }

@@ -115,6 +115,20 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("no currency", "currency = \"/currency\"\n", ""),
     ("no order id", "order_id = \"/id\"\n", ""),
     ("several kinds, none told", "[ask]", "[kind.payout]\n\n[ask]"),
+    ("no place in a list", "order_id = \"/id\"", "order_id = []"),
+    ("money at an empty list", "at = [\"paid\"]", "at = []"),
+    (
+        "a requirement that is no counter",
+        "to.credited = ",
+        "requires = [\"to.heId\"]\nto.credited = ",
+    ),
+    ("money on a leg without a currency", "to.credited = ", "from.credited = "),
+    (
+        "closing on a leg without a currency",
+        "to.credited = \"amount\"",
+        "closes = [\"from.released\"]",
+    ),
+    ("kinds of one word", "[ask]", "[kind.payout]\nis = [\"PAYMENT\"]\n\n[ask]"),
     ("a judgement without words", "to.credited = \"amount\"", "judgement_if = \"amount\""),
 ];
 
@@ -125,6 +139,46 @@ fn every_mistake_is_placed_and_explained() {
         assert!(GOOD.contains(from), "{what}: {from}");
         let wrong = GOOD.replacen(from, to, 1);
         let mistakes = Provider::load("simple.toml", &wrong).expect_err(what);
+        text.push_str(&format!("# {what}\n{mistakes}\n\n"));
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// What the ledger of an order of operations adds to the good definition.
+const LEDGER: &str = r#"
+[kind.credit]
+judged = "held"
+[[kind.credit.operation]]
+name = "AUTHORISE"
+to.held = "amount"
+[[kind.credit.operation]]
+name = "RELEASE"
+to.released = "amount"
+[[kind.credit.status]]
+is = "failed"
+when = ["held > 0", "held - released <= 0"]
+"#;
+
+#[test]
+fn every_mistake_in_a_ledger_is_placed_and_explained() {
+    let event =
+        "[event]\nkind = \"/kind\"\noperation = \"/operation\"\noperation_id = \"/operation_id\"";
+    let good = GOOD.replace("[event]", event) + LEDGER;
+    Provider::load("ledger.toml", &good).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let closes = "[[kind.credit.money]]\nat = [\"failed\"]\ncloses = [\"to.released\"]\n";
+    let mistakes = [
+        (
+            "closing where the counters say the status",
+            "[kind.credit]\n",
+            format!("{closes}[kind.credit]\n"),
+        ),
+        ("judging what is no counter", "judged = \"held\"", "judged = \"hled\"".to_owned()),
+        ("two operations of one name", "\"RELEASE\"", "\"AUTHORISE\"".to_owned()),
+    ];
+    let mut text = String::new();
+    for (what, from, to) in mistakes {
+        let wrong = good.replacen(from, &to, 1);
+        let mistakes = Provider::load("ledger.toml", &wrong).expect_err(what);
         text.push_str(&format!("# {what}\n{mistakes}\n\n"));
     }
     insta::assert_snapshot!(text);

@@ -145,6 +145,9 @@ fn the_question_is_signed_over_its_exact_body() {
         ]
     );
     assert!(!format!("{question:?}").contains("public-key"), "credentials are not shown");
+    assert!(!format!("{:?}", question.headers).contains("public-key"), "nor by the headers alone");
+    assert!(format!("{:?}", question.headers).contains("api-key"), "their names are");
+    assert!(!format!("{:?}", provider.auth).contains("Template"), "{:?}", provider.auth);
     // The provider's own id is the surer one.
     let both = names(&[("ord-1001", Role::Merchant), (UUID, Role::Provider)]);
     let question = ask.question(&provider.auth, &both, &credentials()).unwrap();
@@ -235,6 +238,9 @@ fn a_kind_that_the_definition_does_not_know_moves_no_money() {
     let decision = decide(&rules, &Order::default(), &swap, Seen::New);
     assert_eq!(decision.verdict, Verdict::Mismatch);
     assert!(decision.effects.is_empty());
+    // A kind is spelled as freely as a status.
+    let spelled = read(&callback("").replace("\"withdraw\"", "\" Withdraw\"")).unwrap();
+    assert_eq!(said(&spelled).kind, Some(Kind::new("withdraw")));
     // Until something says what kind it is, nothing moves either; then everything does.
     let unkind = read(&callback("").replace("\"withdraw\"", "null")).unwrap();
     let early = decide(&rules, &Order::default(), &unkind, Seen::New);

@@ -129,6 +129,9 @@ fn an_unknown_status_changes_nothing_but_asks_for_a_person() {
     assert_eq!(decision.standing.status, Some(Status::new("hold")));
     assert!(decision.effects.is_empty());
     assert_eq!(decision.standing.attention[0].code, AttentionCode::UnknownStatus);
+    let repeated =
+        decide(&rules, &decision.order, &callback(2, usd("captured_twice", &[])), Seen::Same);
+    assert_eq!(repeated.verdict, Verdict::Duplicate);
     // Spelled otherwise, a known status is known.
     let spelled = last(&rules, &[callback(1, usd(" HOLD ", &[("total", "10")]))]);
     assert_eq!(spelled.verdict, Verdict::Applied);
@@ -303,6 +306,10 @@ fn in_a_loop_the_later_time_wins_and_doubt_is_asked_about() {
     // An hour ahead of us, beyond any skew: as good as no time.
     let ahead = last(&rules, &[timed(1, "failed", Some(-8)), timed(2, "trying", Some(3600))]);
     assert_eq!(ahead.standing.status, Some(Status::new("failed")));
+    assert_eq!(
+        ahead.ask.as_deref(),
+        Some("`trying` came with a time that lies ahead, which counts as none")
+    );
 }
 
 #[test]
