@@ -10,12 +10,14 @@ pub mod clock;
 pub mod config;
 pub mod mistake;
 pub mod observe;
+pub mod open;
 pub mod order;
 #[cfg(feature = "plants")]
 pub mod plant;
 pub mod provider;
 pub mod queue;
 pub mod receive;
+pub mod roles;
 pub mod run;
 pub mod store;
 pub mod work;

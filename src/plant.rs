@@ -9,6 +9,9 @@ pub const NAMES: &[&str] = &[
     "ack_before_commit",
     "dedupe_apart",
     "abort_before_commit",
+    "ignore_returns",
+    "ignore_nacks",
+    "unsorted_locks",
 ];
 
 /// Whether this fault is switched on.

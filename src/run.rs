@@ -1,4 +1,4 @@
-//! Runs the daemon: opens what it needs, starts its loops, stops them in order.
+//! Runs the daemon: opens what its roles need, starts its loops, stops them in order.
 //!
 //! A stop: not ready; no request is accepted; those under way are answered; what was begun on the
 //! queue is brought to its end. All of it within the grace; a second signal ends at once. A loop that
@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -18,23 +19,18 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
-use crate::queue::{Queue, embedded};
+use crate::open::{OpenError, Opened};
+use crate::queue::Queue;
 use crate::receive::{Receiver, serve::serve};
-use crate::store::Store;
-use crate::store::sqlite::{Database, OpenError};
+use crate::roles::{Role, Roles};
 use crate::work::Worker;
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The store cannot be opened.
-    #[error("cannot open the store {path}")]
-    Store {
-        /// Which.
-        path: String,
-        /// Why.
-        source: OpenError,
-    },
+    /// The store or the queue cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// A port cannot be listened on.
     #[error("cannot listen on {address} for {what}")]
     Listen {
@@ -53,13 +49,11 @@ pub enum StartError {
 /// A running daemon.
 #[derive(Debug)]
 pub struct Daemon {
-    /// Where callbacks are received.
-    pub receive_address: SocketAddr,
-    /// Where people and programs look and act.
+    /// Where callbacks are received, in that role.
+    pub receive_address: Option<SocketAddr>,
+    /// Where people and programs look and act, and where health is told.
     pub admin_address: SocketAddr,
-    /// The clock of all of it.
-    pub clock: Clock,
-    database: Database,
+    opened: Opened,
     health: Health,
     /// Ends the receiver.
     stop_receiving: CancellationToken,
@@ -70,62 +64,64 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Opens the store and the ports, and starts.
+    /// Opens what the roles need and the ports, and starts.
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let database = Database::open(&config.store_path).await.map_err(|source| {
-            StartError::Store { path: config.store_path.display().to_string(), source }
-        })?;
-        let store = Store::Sqlite(database.clone());
-        let queue = embedded::Queue::open(&database, clock.clone()).await;
-        let queue = Queue::Embedded(queue.context("cannot open the queue")?);
+    pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> Result<Self, StartError> {
+        let opened = Opened::open(&config.form, roles, &clock).await?;
         let metrics = Metrics::new().context("cannot make the metrics")?;
         let sources = Arc::new(config.sources.clone());
-        let health = Health::default();
-        let receiving_port = listen(config.receive.listen, "callbacks").await?;
+        let receiving_port = match roles.has(Role::Receive) {
+            true => Some(listen(config.receive.listen, "callbacks").await?),
+            false => None,
+        };
         let admin_port = listen(config.admin.listen, "administration").await?;
         let address = |port: &TcpListener| port.local_addr().context("a port without an address");
         let mut daemon = Self {
-            receive_address: address(&receiving_port)?,
+            receive_address: receiving_port.as_ref().map(address).transpose()?,
             admin_address: address(&admin_port)?,
-            clock: clock.clone(),
-            database,
-            health: health.clone(),
+            opened,
+            health: Health::default(),
             stop_receiving: CancellationToken::new(),
             stop: CancellationToken::new(),
             receiving: JoinSet::new(),
             loops: JoinSet::new(),
         };
-        let receiver = Arc::new(Receiver {
-            queue: queue.clone(),
-            sources: Arc::clone(&sources),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-            health: health.clone(),
-            limits: config.receive.clone(),
-            in_flight: Arc::new(AtomicUsize::new(0)),
-        });
-        let worker = Worker {
-            store: store.clone(),
-            sources: Arc::clone(&sources),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-            limits: config.work.clone(),
-        };
+        let queue = daemon.opened.queue.clone();
+        let health = daemon.health.clone();
+        if let Some(port) = receiving_port {
+            let receiver = Arc::new(Receiver {
+                queue: queue.clone(),
+                sources: Arc::clone(&sources),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+                health: health.clone(),
+                limits: config.receive.clone(),
+                in_flight: Arc::new(AtomicUsize::new(0)),
+            });
+            daemon.spawn_receive(receiver, port);
+        }
+        if let Some(store) = daemon.opened.store.clone().filter(|_| roles.has(Role::Work)) {
+            let worker = Worker {
+                store,
+                sources: Arc::clone(&sources),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+                limits: config.work.clone(),
+            };
+            daemon.spawn_work(worker, &queue);
+        }
         let admin = Admin {
-            store,
-            queue: queue.clone(),
+            store: daemon.opened.store.clone(),
+            is_api: roles.has(Role::Admin),
+            queue,
             sources,
             clock,
             metrics,
             health,
             token: config.admin.token.clone(),
-            listen: config.admin.listen,
         };
-        daemon.spawn_receive(receiver, receiving_port);
-        daemon.spawn_work(worker, &queue);
         daemon.spawn_admin(admin, admin_port);
         daemon.health.start();
         Ok(daemon)
@@ -174,18 +170,19 @@ impl Daemon {
     pub async fn run(
         mut self,
         told: impl Future<Output = ()>,
-        grace: std::time::Duration,
+        grace: Duration,
     ) -> anyhow::Result<()> {
+        // A set that is empty has no end to wait for.
+        let is_receiving = !self.receiving.is_empty();
         let ended = tokio::select! {
             () = told => None,
-            ended = self.receiving.join_next() => Some(ended),
+            ended = self.receiving.join_next(), if is_receiving => Some(ended),
             ended = self.loops.join_next() => Some(ended),
         };
         if let Some(ended) = &ended {
             tracing::error!("a loop ended by itself: {ended:?}");
         }
-        let stopping = self.stop();
-        let stopped = tokio::time::timeout(grace, stopping).await;
+        let stopped = tokio::time::timeout(grace, self.stop()).await;
         stopped.with_context(|| format!("still working after {} seconds", grace.as_secs()))??;
         match ended {
             None => Ok(()),
@@ -208,7 +205,7 @@ impl Daemon {
         while let Some(ended) = self.loops.join_next().await {
             ended.context("a loop panicked")?;
         }
-        self.database.close().await;
+        self.opened.close().await;
         tracing::info!("stopped");
         Ok(())
     }

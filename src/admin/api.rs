@@ -47,7 +47,7 @@ pub(super) async fn list_orders(
         before: wanted.cursor,
         limit,
     };
-    let mut reading = admin.store.read().await?;
+    let mut reading = admin.store()?.read().await?;
     let rows = reading.list_orders(&filter).await?;
     reading.rollback().await?;
     let items: Vec<Value> = rows.iter().map(|row| order(row, &stand(&admin, row))).collect();
@@ -59,7 +59,7 @@ pub(super) async fn get_order(
     State(admin): Shared,
     Path((source, order_id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    let mut reading = admin.store.read().await?;
+    let mut reading = admin.store()?.read().await?;
     let row = find(&mut reading, &source, &order_id).await?;
     let waiting = reading.list_attention(row.key).await?;
     let effects = reading.list_effects(row.key).await?;
@@ -74,7 +74,7 @@ pub(super) async fn list_events(
     State(admin): Shared,
     Path((source, order_id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    let mut reading = admin.store.read().await?;
+    let mut reading = admin.store()?.read().await?;
     let row = find(&mut reading, &source, &order_id).await?;
     let events = reading.list_events(row.key).await?;
     let deliveries = reading.list_deliveries(row.key, LIMIT_MAX).await?;
@@ -89,7 +89,7 @@ pub(super) async fn list_dead_letters(
 ) -> Result<Json<Value>, Problem> {
     let Query(wanted) = wanted?;
     let limit = wanted.limit();
-    let mut reading = admin.store.read().await?;
+    let mut reading = admin.store()?.read().await?;
     let letters = reading.list_dead_letters(wanted.cursor, limit).await?;
     reading.rollback().await?;
     let items: Vec<Value> = letters.iter().map(|letter| dead_letter(letter, false)).collect();
@@ -103,7 +103,7 @@ pub(super) async fn get_dead_letter(
 ) -> Result<Json<Value>, Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no dead letter {id}"));
     let key = id.parse::<Uuid>().map_err(|_| missing())?;
-    let mut reading = admin.store.read().await?;
+    let mut reading = admin.store()?.read().await?;
     let letter = reading.get_dead_letter(key).await?;
     reading.rollback().await?;
     Ok(Json(dead_letter(&letter.ok_or_else(missing)?, true)))

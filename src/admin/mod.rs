@@ -5,7 +5,6 @@ mod order_json;
 mod problem;
 mod register;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -34,8 +33,10 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// What the admin port answers with.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// Where orders are kept.
-    pub store: Store,
+    /// Where orders are kept; none in a process that does not need it.
+    pub store: Option<Store>,
+    /// Whether the API is answered, and not only health and metrics.
+    pub is_api: bool,
     /// Where callbacks wait.
     pub queue: Queue,
     /// The sources.
@@ -48,20 +49,14 @@ pub struct Admin {
     pub health: Health,
     /// What a request must carry; none where the port is on loopback only.
     pub token: Option<Secret>,
-    /// Where the port is.
-    pub listen: SocketAddr,
 }
 
 impl Admin {
     /// Answers requests.
     pub fn router(self) -> Router {
         let state = Arc::new(self);
-        let api = Router::new()
-            .route("/api/v1/orders", get(api::list_orders).post(register::register))
-            .route("/api/v1/orders/{source}/{order_id}", get(api::get_order))
-            .route("/api/v1/orders/{source}/{order_id}/events", get(api::list_events))
-            .route("/api/v1/dead-letters", get(api::list_dead_letters))
-            .route("/api/v1/dead-letters/{id}", get(api::get_dead_letter))
+        let api = if state.is_api { api_routes() } else { Router::new() };
+        let api = api
             .route("/metrics", get(metrics))
             .layer(from_fn_with_state(Arc::clone(&state), authorise));
         Router::new()
@@ -75,6 +70,24 @@ impl Admin {
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(state)
     }
+}
+
+impl Admin {
+    /// The store, which a process that answers the API has.
+    fn store(&self) -> Result<&Store, Problem> {
+        let missing =
+            || Problem::new(StatusCode::NOT_FOUND, "this process does not answer the API");
+        self.store.as_ref().ok_or_else(missing)
+    }
+}
+
+fn api_routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/api/v1/orders", get(api::list_orders).post(register::register))
+        .route("/api/v1/orders/{source}/{order_id}", get(api::get_order))
+        .route("/api/v1/orders/{source}/{order_id}/events", get(api::list_events))
+        .route("/api/v1/dead-letters", get(api::list_dead_letters))
+        .route("/api/v1/dead-letters/{id}", get(api::get_dead_letter))
 }
 
 /// Answers one request with a router.
@@ -121,21 +134,28 @@ fn is_allowed(admin: &Admin, headers: &header::HeaderMap) -> bool {
 }
 
 async fn readyz(State(admin): Shared) -> Response {
-    if let Some(reason) = admin.health.unready() {
+    if let Some(reason) = admin.health.unready().or_else(|| admin.queue.unready()) {
         return (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response();
     }
-    match admin.store.ping().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => {
-            tracing::warn!(error = %error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the store cannot be used\n")
-                .into_response()
-        }
+    if let Some(reason) = admin.queue.unready() {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response();
     }
+    if let Some(store) = &admin.store
+        && let Err(error) = store.ping().await
+    {
+        tracing::warn!(error = %error, "not ready");
+        let text = "not ready: the store cannot be used\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    }
+    "ready\n".into_response()
 }
 
 async fn metrics(State(admin): Shared) -> Result<Response, Problem> {
-    let text = admin.metrics.gather(&admin.store, &admin.queue).await.map_err(Problem::internal)?;
+    let text = admin
+        .metrics
+        .gather(admin.store.as_ref(), &admin.queue)
+        .await
+        .map_err(Problem::internal)?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, text).into_response())
 }

@@ -108,7 +108,7 @@ struct Ready {
 }
 
 async fn store(admin: &Admin, ready: Ready) -> Result<Registered, Problem> {
-    let (store, clock) = (admin.store.clone(), admin.clock.clone());
+    let (store, clock) = (admin.store()?.clone(), admin.clock.clone());
     // A task of its own: who hangs up cancels nothing.
     let task = tokio::spawn(async move {
         let Ready { source, names, registration } = ready;

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
+use crate::roles::{Role, Roles};
 
 /// Turns payment callbacks into orders that only move forward, and into money effects issued exactly
 /// once.
@@ -26,7 +27,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the daemon.
-    Serve(At),
+    Serve(Serve),
     /// Registers orders and looks at them, at a running daemon.
     #[command(subcommand)]
     Order(order::Command),
@@ -36,6 +37,16 @@ enum Command {
     /// Lists, shows and checks providers' definitions.
     #[command(subcommand)]
     Provider(provider::Command),
+}
+
+/// What the daemon does.
+#[derive(Debug, Args)]
+struct Serve {
+    /// What this process does, of receive, work and admin; all of it if nothing is named.
+    #[arg(long, value_delimiter = ',', value_name = "ROLE,...")]
+    roles: Vec<Role>,
+    #[command(flatten)]
+    at: At,
 }
 
 /// Where the configuration is.
@@ -140,7 +151,7 @@ impl Failure {
 /// [`Failure`], with the exit code.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
-        Command::Serve(at) => serve::run(&at.load()?),
+        Command::Serve(serve) => serve::run(&serve.at.load()?, &Roles::of(&serve.roles)),
         Command::Order(command) => order::run(command),
         Command::Dead(command) => dead::run(command),
         Command::Provider(command) => provider::run(command).map_err(Failure::other),

@@ -4,33 +4,28 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Form};
 use crate::observe::log;
+use crate::roles::Roles;
 use crate::run::Daemon;
 
-pub(super) fn run(config: &Config) -> Result<Exit, Failure> {
+pub(super) fn run(config: &Config, roles: &Roles) -> Result<Exit, Failure> {
     log::start(config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::other(anyhow::Error::new(error)))?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, roles))
 }
 
-async fn serve(config: &Config) -> Result<Exit, Failure> {
-    let daemon = Daemon::start(config, Clock::default()).await;
-    let daemon = daemon.map_err(|error| Failure::unavailable(anyhow::Error::new(error)))?;
-    let (receive, admin) = (daemon.receive_address, daemon.admin_address);
-    let sources: Vec<&str> = config.sources.keys().map(String::as_str).collect();
-    let sources = sources.join(", ");
-    tracing::info!(
-        "callbacks at http://{receive}/callbacks/..., administration at http://{admin}, \
-         sources: {sources}, store: {}",
-        config.store_path.display()
-    );
+async fn serve(config: &Config, roles: &Roles) -> Result<Exit, Failure> {
+    // Before anything says that we are up: who asks us to stop from then on is heard.
     let signals = || -> std::io::Result<_> {
         Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
     };
     let (mut terminate, mut interrupt) =
         signals().map_err(|error| Failure::other(anyhow::Error::new(error)))?;
+    let daemon = Daemon::start(config, roles, Clock::default()).await;
+    let daemon = daemon.map_err(|error| Failure::unavailable(anyhow::Error::new(error)))?;
+    say_where(config, roles, &daemon);
     let told = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -47,4 +42,19 @@ async fn serve(config: &Config) -> Result<Exit, Failure> {
     };
     daemon.run(told, config.grace).await.map_err(Failure::other)?;
     Ok(Exit::Fine)
+}
+
+fn say_where(config: &Config, roles: &Roles, daemon: &Daemon) {
+    let sources: Vec<&str> = config.sources.keys().map(String::as_str).collect();
+    let (roles, sources) = (roles.names(), sources.join(", "));
+    if let Some(address) = daemon.receive_address {
+        tracing::info!("callbacks at http://{address}/callbacks/{{{sources}}}");
+    }
+    // Of the distributed form no URL: they may hold passwords.
+    let kept = match &config.form {
+        Form::Embedded { path } => path.display().to_string(),
+        Form::Distributed { prefix, .. } => format!("RabbitMQ ({prefix}) and PostgreSQL"),
+    };
+    let admin = daemon.admin_address;
+    tracing::info!("administration at http://{admin}, roles: {roles}, kept in {kept}");
 }

@@ -34,6 +34,7 @@ pub(super) struct StoreTable {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct QueueTable {
     pub url: Option<Spanned<String>>,
+    pub prefix: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -2,6 +2,7 @@
 //! starts.
 
 mod file;
+mod form;
 mod secret;
 mod source;
 
@@ -29,8 +30,8 @@ pub const PLACES: [&str; 2] = ["pawl.toml", "/etc/pawl/pawl.toml"];
 pub struct Config {
     /// What the file is called in messages.
     pub file: String,
-    /// The SQLite file.
-    pub store_path: PathBuf,
+    /// Where callbacks wait and orders are kept.
+    pub form: Form,
     /// How callbacks are received.
     pub receive: Receive,
     /// How they are worked off.
@@ -45,6 +46,25 @@ pub struct Config {
     pub grace: Duration,
     /// The sources, by name.
     pub sources: BTreeMap<String, Source>,
+}
+
+/// Where callbacks wait and orders are kept: exactly two forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Both in one SQLite file, of one process.
+    Embedded {
+        /// The file.
+        path: PathBuf,
+    },
+    /// On RabbitMQ and in PostgreSQL, of any number of processes.
+    Distributed {
+        /// The database's URL. It may hold a password.
+        store_url: Secret,
+        /// The broker's URL. It may hold a password.
+        queue_url: Secret,
+        /// What the names of exchanges and queues begin with.
+        prefix: String,
+    },
 }
 
 /// How callbacks are received.
@@ -176,8 +196,7 @@ impl Check<'_> {
     }
 
     fn config(&mut self, name: &str, file: &File) -> Option<Config> {
-        let store_path = self.store(file.store.url.as_ref());
-        self.queue(file.queue.url.as_ref());
+        let form = self.form(file);
         let receive = Receive {
             listen: self.address(file.receive.listen.as_ref(), "127.0.0.1:8080"),
             body_bytes_max: self.number(
@@ -206,7 +225,7 @@ impl Check<'_> {
         let sources = self.sources(file, &providers);
         Some(Config {
             file: name.to_owned(),
-            store_path: store_path?,
+            form: form?,
             receive,
             work,
             admin,
@@ -215,29 +234,6 @@ impl Check<'_> {
             grace: Duration::from_secs(grace_secs as u64),
             sources,
         })
-    }
-
-    fn store(&mut self, url: Option<&Spanned<String>>) -> Option<PathBuf> {
-        let Some(url) = url else { return Some(PathBuf::from("pawl.db")) };
-        let path = url.get_ref().strip_prefix("sqlite:").map(|path| path.trim_start_matches("//"));
-        match path {
-            Some(path) if !path.is_empty() && path != ":memory:" => Some(PathBuf::from(path)),
-            _ => {
-                let what = format!(
-                    "`{}` is no store: write \"sqlite:\" and a file, such as \"sqlite:pawl.db\"",
-                    url.get_ref()
-                );
-                self.wrong(url.span(), what);
-                None
-            }
-        }
-    }
-
-    fn queue(&mut self, url: Option<&Spanned<String>>) {
-        if let Some(url) = url.filter(|url| url.get_ref() != "embedded") {
-            let what = format!("`{}` is no queue: write \"embedded\"", url.get_ref());
-            self.wrong(url.span(), what);
-        }
     }
 
     fn address(&mut self, text: Option<&Spanned<String>>, default: &str) -> SocketAddr {

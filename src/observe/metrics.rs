@@ -43,6 +43,7 @@ pub struct Metrics {
     queue_oldest_seconds: Gauge,
     dead_letters: IntGauge,
     attention: IntGaugeVec,
+    up: IntGaugeVec,
 }
 
 impl Metrics {
@@ -86,6 +87,11 @@ impl Metrics {
             &["code"],
         )?;
         registry.register(Box::new(attention.clone()))?;
+        let up = IntGaugeVec::new(
+            Opts::new("pawl_up", "Whether the store and the queue could be asked just now."),
+            &["what"],
+        )?;
+        registry.register(Box::new(up.clone()))?;
         let panics = IntCounter::new(
             "pawl_panics_total",
             "Faults of Pawl itself while a callback was received. Any is one too many.",
@@ -122,6 +128,7 @@ impl Metrics {
             dead_letters: gauge("pawl_dead_letters", "Dead letters that are kept.")?,
             queue_oldest_seconds,
             attention,
+            up,
             panics,
             registry,
         })
@@ -164,14 +171,7 @@ impl Metrics {
         }
     }
 
-    /// Everything in Prometheus' text format, with what is counted in the database as it is now.
-    ///
-    /// # Errors
-    /// Where the database or the queue cannot be read.
-    pub async fn gather(&self, store: &Store, queue: &Queue) -> anyhow::Result<String> {
-        let depth = queue.depth().await?;
-        self.queue_depth.set(i64::try_from(depth.waiting).unwrap_or(i64::MAX));
-        self.queue_oldest_seconds.set(depth.oldest_age_secs);
+    async fn count_stored(&self, store: &Store) -> anyhow::Result<()> {
         let mut reading = store.read().await?;
         self.dead_letters.set(reading.count_dead_letters().await?);
         let counts = reading.count_attention().await?;
@@ -180,8 +180,41 @@ impl Metrics {
             let count = counts.iter().find(|(known, _)| known == code.as_str());
             self.attention.with_label_values(&[code.as_str()]).set(count.map_or(0, |(_, n)| *n));
         }
+        Ok(())
+    }
+
+    async fn count_queued(&self, queue: &Queue) -> anyhow::Result<()> {
+        let depth = queue.depth().await?;
+        self.queue_depth.set(i64::try_from(depth.waiting).unwrap_or(i64::MAX));
+        self.queue_oldest_seconds.set(depth.oldest_age_secs);
+        Ok(())
+    }
+
+    /// Everything in Prometheus' text format, with what is counted in the database and on the queue as
+    /// it is now. What cannot be asked now keeps its last value, and `pawl_up` says so: metrics are
+    /// wanted most when something is down.
+    ///
+    /// # Errors
+    /// Where the metrics cannot be written as text.
+    pub async fn gather(&self, store: Option<&Store>, queue: &Queue) -> anyhow::Result<String> {
+        let queued = self.count_queued(queue).await;
+        self.note_up("queue", queued);
+        if let Some(store) = store {
+            let stored = self.count_stored(store).await;
+            self.note_up("store", stored);
+        }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8(text)?)
+    }
+
+    fn note_up(&self, what: &str, asked: anyhow::Result<()>) {
+        if let Err(error) = &asked {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "the {what} cannot be asked for its metrics"
+            );
+        }
+        self.up.with_label_values(&[what]).set(i64::from(asked.is_ok()));
     }
 }

@@ -247,6 +247,8 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
     Ok(Delivery {
         callback: Callback { header, body: row.try_get(2)? },
         attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+        dead: None,
+        message: 0,
     })
 }
 

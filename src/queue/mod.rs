@@ -5,6 +5,7 @@
 
 pub mod embedded;
 pub mod message;
+pub mod rabbit;
 
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use message::Callback;
 pub enum Queue {
     /// In the store's own file.
     Embedded(embedded::Queue),
+    /// On RabbitMQ.
+    Rabbit(rabbit::Queue),
 }
 
 /// Takes callbacks out of a queue.
@@ -24,6 +27,8 @@ pub enum Queue {
 pub enum Consumer {
     /// In the store's own file.
     Embedded(embedded::Consumer),
+    /// On RabbitMQ.
+    Rabbit(Box<rabbit::Consumer>),
 }
 
 /// A callback that was given out.
@@ -33,6 +38,10 @@ pub struct Delivery {
     pub callback: Callback,
     /// How often it was given out, this time included.
     pub attempt: u32,
+    /// Why it can only be buried, if so: the queue gave it up, or cannot read it.
+    pub dead: Option<String>,
+    /// The number of the message that it came in, where the queue has messages.
+    message: u64,
 }
 
 /// What is to become of a delivery.
@@ -81,6 +90,7 @@ impl Queue {
     pub async fn publish(&self, callback: Callback) -> Result<(), PublishError> {
         match self {
             Self::Embedded(queue) => queue.publish(callback).await,
+            Self::Rabbit(queue) => queue.publish(callback).await,
         }
     }
 
@@ -89,6 +99,17 @@ impl Queue {
     pub fn consumer(&self) -> Consumer {
         match self {
             Self::Embedded(queue) => Consumer::Embedded(queue.consumer()),
+            Self::Rabbit(queue) => Consumer::Rabbit(Box::new(queue.consumer())),
+        }
+    }
+
+    /// Why the queue cannot be used now, if so.
+    #[must_use]
+    pub fn unready(&self) -> Option<&'static str> {
+        match self {
+            // Its file is the store's, which is asked by itself.
+            Self::Embedded(_) => None,
+            Self::Rabbit(queue) => queue.unready(),
         }
     }
 
@@ -99,13 +120,15 @@ impl Queue {
     pub async fn depth(&self) -> Result<Depth, ConsumeError> {
         match self {
             Self::Embedded(queue) => queue.depth().await,
+            Self::Rabbit(queue) => queue.depth().await,
         }
     }
 }
 
 impl Consumer {
     /// The next callbacks: waits for a first one, and then a moment for company. Empty only when
-    /// asked to stop. One that was given out [`SUSPECT_ATTEMPTS`] times before comes alone.
+    /// asked to stop. One that was given out [`SUSPECT_ATTEMPTS`] times before comes alone, and so does
+    /// one that can only be buried.
     ///
     /// # Errors
     /// [`ConsumeError`].
@@ -117,6 +140,7 @@ impl Consumer {
     ) -> Result<Vec<Delivery>, ConsumeError> {
         match self {
             Self::Embedded(consumer) => consumer.next(max, linger, stop).await,
+            Self::Rabbit(consumer) => consumer.next(max, linger, stop).await,
         }
     }
 
@@ -127,6 +151,7 @@ impl Consumer {
     pub async fn settle(&mut self, settled: &[(Delivery, Settle)]) -> Result<(), ConsumeError> {
         match self {
             Self::Embedded(consumer) => consumer.settle(settled).await,
+            Self::Rabbit(consumer) => consumer.settle(settled).await,
         }
     }
 }

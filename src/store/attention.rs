@@ -1,9 +1,10 @@
 //! Attention: what waits for a person, order by order.
 
-use sqlx::Row;
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
-use super::orders::time;
+use super::row::{StoredRow, json, without_nul};
 use super::{StoreError, Transaction};
 use crate::order::standing::Attention;
 use crate::order::timestamp::Timestamp;
@@ -22,17 +23,71 @@ pub struct AttentionRow {
 }
 
 impl Transaction {
-    /// Makes an order's attention what it now is. What was there before keeps its time.
+    /// Makes orders' attention what it now is. What was there before keeps its time.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn write_attention(
         &mut self,
+        attention: &[(Uuid, &[Attention])],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => {
+                for (order, attention) in attention {
+                    self.write_attention_sqlite(*order, attention, now).await?;
+                }
+                Ok(())
+            }
+            Self::Postgres(_) if attention.is_empty() => Ok(()),
+            Self::Postgres(transaction) => {
+                let orders: Vec<Uuid> = attention.iter().map(|(order, _)| *order).collect();
+                // One statement cannot write the same row twice: of two of one key the last stays.
+                let rows: BTreeMap<(Uuid, &str), &Attention> = attention
+                    .iter()
+                    .flat_map(|(order, list)| list.iter().map(|a| ((*order, a.key.as_str()), a)))
+                    .collect();
+                let order_keys: Vec<Uuid> = rows.keys().map(|(order, _)| *order).collect();
+                let keys: Vec<&str> = rows.keys().map(|(_, key)| *key).collect();
+                sqlx::query(
+                    "-- attention.end
+                     delete from attention a where a.order_key = any($1) and not exists (
+                         select from unnest($2::uuid[], $3::text[]) w (order_key, key)
+                         where w.order_key = a.order_key and w.key = a.key)",
+                )
+                .bind(&orders)
+                .bind(&order_keys)
+                .bind(&keys)
+                .execute(&mut **transaction)
+                .await?;
+                sqlx::query(
+                    "-- attention.begin
+                     insert into attention (order_key, key, code, text, since)
+                     select w.order_key, w.key, w.code, w.text, $5
+                     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+                         w (order_key, key, code, text)
+                     on conflict (order_key, key)
+                         do update set code = excluded.code, text = excluded.text",
+                )
+                .bind(&order_keys)
+                .bind(&keys)
+                .bind(rows.values().map(|a| a.code.as_str()).collect::<Vec<_>>())
+                .bind(rows.values().map(|a| without_nul(&a.text)).collect::<Vec<_>>())
+                .bind(now.datetime())
+                .execute(&mut **transaction)
+                .await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn write_attention_sqlite(
+        &mut self,
         order: Uuid,
         attention: &[Attention],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Self::Sqlite(transaction) = self;
+        let Self::Sqlite(transaction) = self else { return Ok(()) };
         let keys: Vec<&str> = attention.iter().map(|attention| attention.key.as_str()).collect();
         sqlx::query(
             "-- attention.end
@@ -40,7 +95,7 @@ impl Transaction {
                  and key not in (select value from json_each(?))",
         )
         .bind(order)
-        .bind(serde_json::to_string(&keys).map_err(super::orders::corrupt)?)
+        .bind(json(&keys)?)
         .execute(&mut **transaction)
         .await?;
         for attention in attention {
@@ -52,7 +107,7 @@ impl Transaction {
             .bind(order)
             .bind(&attention.key)
             .bind(attention.code.as_str())
-            .bind(&attention.text)
+            .bind(without_nul(&attention.text))
             .bind(now.micros())
             .execute(&mut **transaction)
             .await?;
@@ -65,24 +120,18 @@ impl Transaction {
     /// # Errors
     /// [`StoreError`].
     pub async fn list_attention(&mut self, order: Uuid) -> Result<Vec<AttentionRow>, StoreError> {
-        let Self::Sqlite(transaction) = self;
-        let rows = sqlx::query(
-            "-- attention.list_attention
-             select code, key, text, since from attention where order_key = ? order by since, key",
-        )
-        .bind(order)
-        .fetch_all(&mut **transaction)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(AttentionRow {
-                    code: row.try_get(0)?,
-                    key: row.try_get(1)?,
-                    text: row.try_get(2)?,
-                    since: time(row.try_get(3)?)?,
-                })
-            })
-            .collect()
+        const LIST: &str = "-- attention.list_attention
+            select code, key, text, since from attention where order_key = $1 order by since, key";
+        match self {
+            Self::Sqlite(transaction) => {
+                let query = sqlx::query(LIST).bind(order);
+                query.fetch_all(&mut **transaction).await?.iter().map(shown).collect()
+            }
+            Self::Postgres(transaction) => {
+                let query = sqlx::query(LIST).bind(order);
+                query.fetch_all(&mut **transaction).await?.iter().map(shown).collect()
+            }
+        }
     }
 
     /// How many things wait for a person, by code.
@@ -90,13 +139,26 @@ impl Transaction {
     /// # Errors
     /// [`StoreError`].
     pub async fn count_attention(&mut self) -> Result<Vec<(String, i64)>, StoreError> {
-        let Self::Sqlite(transaction) = self;
-        let rows = sqlx::query(
-            "-- attention.count_attention
-             select code, count(*) from attention group by code",
-        )
-        .fetch_all(&mut **transaction)
-        .await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        const COUNT: &str = "-- attention.count_attention
+            select code, count(*) from attention group by code order by code";
+        match self {
+            Self::Sqlite(transaction) => {
+                let rows = sqlx::query(COUNT).fetch_all(&mut **transaction).await?;
+                rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
+            }
+            Self::Postgres(transaction) => {
+                let rows = sqlx::query(COUNT).fetch_all(&mut **transaction).await?;
+                rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
+            }
+        }
     }
+}
+
+fn shown(row: &impl StoredRow) -> Result<AttentionRow, StoreError> {
+    Ok(AttentionRow {
+        code: row.text(0)?,
+        key: row.text(1)?,
+        text: row.text(2)?,
+        since: row.time(3)?,
+    })
 }

@@ -1,14 +1,13 @@
-//! Events: what was reported, once each, and every delivery of it.
+//! Events: what was reported, once each. Who writes one holds the lock of its order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use sqlx::Row;
 use uuid::Uuid;
 
-use super::orders::{corrupt, key_list, time};
-use super::{StoreError, Transaction};
+use super::row::{StoredRow, json, without_nul};
+use super::{StoreError, Transaction, exactly};
 use crate::order::Verdict;
-use crate::order::report::{Origin, Report};
+use crate::order::report::Report;
 use crate::order::timestamp::Timestamp;
 
 /// An event to be written.
@@ -32,6 +31,17 @@ pub struct NewEvent<'a> {
     pub decided_at: Timestamp,
 }
 
+/// A delivery that repeats an event.
+#[derive(Clone, Debug)]
+pub struct Repeat<'a> {
+    /// The order.
+    pub key: Uuid,
+    /// The event.
+    pub event_id: &'a str,
+    /// When it came again.
+    pub received_at: Timestamp,
+}
+
 /// An event that is known.
 #[derive(Clone, Debug)]
 pub struct KnownEvent {
@@ -41,27 +51,6 @@ pub struct KnownEvent {
     pub event_id: String,
     /// What it said when it was first heard.
     pub report: Report,
-}
-
-/// A delivery that is settled: the callback's own id, and what it turned out to be.
-#[derive(Clone, Debug)]
-pub struct Settled<'a> {
-    /// The callback.
-    pub callback_id: Uuid,
-    /// Which report of it.
-    pub item: i64,
-    /// The order.
-    pub key: Uuid,
-    /// The event that it is, or repeats.
-    pub event_id: &'a str,
-    /// What it turned out to be.
-    pub verdict: Verdict,
-    /// When it was received.
-    pub received_at: Timestamp,
-    /// The digest of its raw bytes.
-    pub body_sha256: &'a [u8],
-    /// Its raw bytes.
-    pub body: &'a [u8],
 }
 
 /// An event as it is shown.
@@ -87,39 +76,7 @@ pub struct EventRow {
     pub last_received_at: Timestamp,
 }
 
-/// A delivery of an event, as it is shown.
-#[derive(Clone, Debug)]
-pub struct DeliveryRow {
-    /// The callback's own id.
-    pub callback_id: Uuid,
-    /// The event.
-    pub event_id: String,
-    /// What this delivery turned out to be.
-    pub verdict: String,
-    /// When it came.
-    pub received_at: Timestamp,
-}
-
 impl Transaction {
-    /// Of these callbacks, those that have their verdict, or are dead letters.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn find_settled(&mut self, ids: &[Uuid]) -> Result<BTreeSet<Uuid>, StoreError> {
-        let Self::Sqlite(transaction) = self;
-        let rows = sqlx::query(
-            "-- events.find_settled
-             select callback_id from event_bodies
-                 where callback_id in (select unhex(value) from json_each(?1))
-             union select callback_id from dead_letters
-                 where callback_id in (select unhex(value) from json_each(?1))",
-        )
-        .bind(key_list(ids)?)
-        .fetch_all(&mut **transaction)
-        .await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
-    }
-
     /// Of these events of orders, those that are known.
     ///
     /// # Errors
@@ -128,104 +85,154 @@ impl Transaction {
         &mut self,
         events: &[(Uuid, &str)],
     ) -> Result<BTreeMap<(Uuid, String), KnownEvent>, StoreError> {
-        let Self::Sqlite(transaction) = self;
-        let wanted: Vec<(String, &str)> =
-            events.iter().map(|(key, id)| (key.simple().to_string(), *id)).collect();
-        let rows = sqlx::query(
-            "-- events.find_events
-             select e.order_key, e.event_id, e.report from json_each(?) wanted
-             join events e on e.order_key = unhex(wanted.value ->> 0)
-                 and e.event_id = wanted.value ->> 1",
-        )
-        .bind(serde_json::to_string(&wanted).map_err(corrupt)?)
-        .fetch_all(&mut **transaction)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let (key, event_id): (Uuid, String) = (row.try_get(0)?, row.try_get(1)?);
-                let report = serde_json::from_str(row.try_get(2)?).map_err(corrupt)?;
-                Ok(((key, event_id.clone()), KnownEvent { key, event_id, report }))
-            })
-            .collect()
+        match self {
+            Self::Sqlite(transaction) => {
+                let wanted: Vec<(String, &str)> =
+                    events.iter().map(|(key, id)| (key.simple().to_string(), *id)).collect();
+                sqlx::query(
+                    "-- events.find_events
+                     select e.order_key, e.event_id, e.report from json_each(?) wanted
+                     join events e on e.order_key = unhex(wanted.value ->> 0)
+                         and e.event_id = wanted.value ->> 1",
+                )
+                .bind(json(&wanted)?)
+                .fetch_all(&mut **transaction)
+                .await?
+                .iter()
+                .map(known)
+                .collect()
+            }
+            Self::Postgres(transaction) => sqlx::query(
+                "-- events.find_events
+                 select e.order_key, e.event_id, e.report::text
+                 from unnest($1::uuid[], $2::text[]) w (order_key, event_id)
+                 join events e on e.order_key = w.order_key and e.event_id = w.event_id",
+            )
+            .bind(events.iter().map(|(key, _)| *key).collect::<Vec<_>>())
+            .bind(events.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+            .fetch_all(&mut **transaction)
+            .await?
+            .iter()
+            .map(known)
+            .collect(),
+        }
     }
 
-    /// Writes an event.
+    /// Writes events.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn insert_event(&mut self, event: &NewEvent<'_>) -> Result<(), StoreError> {
-        let Self::Sqlite(transaction) = self;
-        sqlx::query(
-            "-- events.insert_event
-             insert into events (order_key, event_id, seq, origin, verdict, reason, report, moved_from,
-                 moved_to, received_at, decided_at, last_received_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?10, ?, ?10)",
-        )
-        .bind(event.key)
-        .bind(event.report.event_id.as_str())
-        .bind(event.seq)
-        .bind(event.report.origin.as_str())
-        .bind(event.verdict.as_str())
-        .bind(event.reason)
-        .bind(serde_json::to_string(event.report).map_err(corrupt)?)
-        .bind(event.moved_from)
-        .bind(event.moved_to)
-        .bind(event.report.received_at.micros())
-        .bind(event.decided_at.micros())
-        .execute(&mut **transaction)
-        .await?;
-        Ok(())
+    pub async fn insert_events(&mut self, events: &[NewEvent<'_>]) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => {
+                for event in events {
+                    sqlx::query(
+                        "-- events.insert_events
+                         insert into events (order_key, event_id, seq, origin, verdict, reason, report,
+                             moved_from, moved_to, received_at, decided_at, last_received_at)
+                         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?10, ?, ?10)",
+                    )
+                    .bind(event.key)
+                    .bind(event.report.event_id.as_str())
+                    .bind(event.seq)
+                    .bind(event.report.origin.as_str())
+                    .bind(event.verdict.as_str())
+                    .bind(without_nul(event.reason))
+                    .bind(json(event.report)?)
+                    .bind(event.moved_from)
+                    .bind(event.moved_to)
+                    .bind(event.report.received_at.micros())
+                    .bind(event.decided_at.micros())
+                    .execute(&mut **transaction)
+                    .await?;
+                }
+                Ok(())
+            }
+            Self::Postgres(_) if events.is_empty() => Ok(()),
+            Self::Postgres(transaction) => {
+                let reports: Result<Vec<String>, StoreError> =
+                    events.iter().map(|event| json(event.report)).collect();
+                let received_at: Vec<_> =
+                    events.iter().map(|event| event.report.received_at.datetime()).collect();
+                sqlx::query(
+                    "-- events.insert_events
+                     insert into events (order_key, event_id, seq, origin, verdict, reason, report,
+                         moved_from, moved_to, received_at, decided_at, last_received_at)
+                     select order_key, event_id, seq, origin, verdict, reason, report::json, moved_from,
+                         moved_to, received_at, decided_at, received_at
+                     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                         $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[])
+                         w (order_key, event_id, seq, origin, verdict, reason, report, moved_from,
+                             moved_to, received_at, decided_at)",
+                )
+                .bind(events.iter().map(|event| event.key).collect::<Vec<_>>())
+                .bind(events.iter().map(|event| event.report.event_id.as_str()).collect::<Vec<_>>())
+                .bind(events.iter().map(|event| event.seq).collect::<Vec<_>>())
+                .bind(events.iter().map(|event| event.report.origin.as_str()).collect::<Vec<_>>())
+                .bind(events.iter().map(|event| event.verdict.as_str()).collect::<Vec<_>>())
+                .bind(events.iter().map(|event| without_nul(event.reason)).collect::<Vec<_>>())
+                .bind(reports?)
+                .bind(events.iter().map(|event| event.moved_from).collect::<Vec<_>>())
+                .bind(events.iter().map(|event| event.moved_to).collect::<Vec<_>>())
+                .bind(received_at)
+                .bind(events.iter().map(|event| event.decided_at.datetime()).collect::<Vec<_>>())
+                .execute(&mut **transaction)
+                .await?;
+                Ok(())
+            }
+        }
     }
 
-    /// Counts a repeat on the event that it repeats.
+    /// Counts repeats on the events that they repeat.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn count_repeat(
-        &mut self,
-        key: Uuid,
-        event_id: &str,
-        received_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Self::Sqlite(transaction) = self;
-        let done = sqlx::query(
-            "-- events.count_repeat
-             update events set repeats = repeats + 1, last_received_at = max(last_received_at, ?)
-             where order_key = ? and event_id = ?",
-        )
-        .bind(received_at.micros())
-        .bind(key)
-        .bind(event_id)
-        .execute(&mut **transaction)
-        .await?;
-        super::exactly_one(done.rows_affected())
-    }
-
-    /// Writes that a delivery is settled. Its bytes are kept where no delivery of the event had the
-    /// same.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn settle(&mut self, settled: &Settled<'_>) -> Result<(), StoreError> {
-        let Self::Sqlite(transaction) = self;
-        sqlx::query(
-            "-- events.settle
-             insert into event_bodies (callback_id, item, order_key, event_id, verdict, received_at,
-                 body_sha256, body)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, case when exists (select 1 from event_bodies
-                 where order_key = ?3 and event_id = ?4 and body_sha256 = ?7) then null else ?8 end)",
-        )
-        .bind(settled.callback_id)
-        .bind(settled.item)
-        .bind(settled.key)
-        .bind(settled.event_id)
-        .bind(settled.verdict.as_str())
-        .bind(settled.received_at.micros())
-        .bind(settled.body_sha256)
-        .bind(settled.body)
-        .execute(&mut **transaction)
-        .await?;
-        Ok(())
+    /// [`StoreError::Raced`] where there is no such event.
+    pub async fn count_repeats(&mut self, repeats: &[Repeat<'_>]) -> Result<(), StoreError> {
+        // Added up first: an update that finds two rows for one event takes one of them, at random.
+        let mut counted: BTreeMap<(Uuid, &str), (i64, Timestamp)> = BTreeMap::new();
+        for Repeat { key, event_id, received_at } in repeats {
+            let (times, last) = counted.entry((*key, event_id)).or_insert((0, *received_at));
+            *times += 1;
+            *last = (*last).max(*received_at);
+        }
+        match self {
+            Self::Sqlite(transaction) => {
+                for ((key, event_id), (times, last)) in counted {
+                    let done = sqlx::query(
+                        "-- events.count_repeats
+                         update events set repeats = repeats + ?,
+                             last_received_at = max(last_received_at, ?)
+                         where order_key = ? and event_id = ?",
+                    )
+                    .bind(times)
+                    .bind(last.micros())
+                    .bind(key)
+                    .bind(event_id)
+                    .execute(&mut **transaction)
+                    .await?;
+                    exactly(1, done.rows_affected())?;
+                }
+                Ok(())
+            }
+            Self::Postgres(_) if counted.is_empty() => Ok(()),
+            Self::Postgres(transaction) => {
+                let done = sqlx::query(
+                    "-- events.count_repeats
+                     update events e set repeats = e.repeats + w.times,
+                         last_received_at = greatest(e.last_received_at, w.received_at)
+                     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[])
+                         w (order_key, event_id, times, received_at)
+                     where e.order_key = w.order_key and e.event_id = w.event_id",
+                )
+                .bind(counted.keys().map(|(key, _)| *key).collect::<Vec<_>>())
+                .bind(counted.keys().map(|(_, event_id)| *event_id).collect::<Vec<_>>())
+                .bind(counted.values().map(|(times, _)| *times).collect::<Vec<_>>())
+                .bind(counted.values().map(|(_, last)| last.datetime()).collect::<Vec<_>>())
+                .execute(&mut **transaction)
+                .await?;
+                exactly(counted.len(), done.rows_affected())
+            }
+        }
     }
 
     /// An order's events, in the order in which they were decided.
@@ -233,69 +240,50 @@ impl Transaction {
     /// # Errors
     /// [`StoreError`].
     pub async fn list_events(&mut self, key: Uuid) -> Result<Vec<EventRow>, StoreError> {
-        let Self::Sqlite(transaction) = self;
-        let rows = sqlx::query(
-            "-- events.list_events
-             select seq, report, verdict, reason, moved_from, moved_to, decided_at, repeats,
-                 last_received_at
-             from events where order_key = ? order by seq",
-        )
-        .bind(key)
-        .fetch_all(&mut **transaction)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(EventRow {
-                    seq: row.try_get(0)?,
-                    report: serde_json::from_str(row.try_get(1)?).map_err(corrupt)?,
-                    verdict: row.try_get(2)?,
-                    reason: row.try_get(3)?,
-                    moved_from: row.try_get(4)?,
-                    moved_to: row.try_get(5)?,
-                    decided_at: time(row.try_get(6)?)?,
-                    repeats: row.try_get(7)?,
-                    last_received_at: time(row.try_get(8)?)?,
-                })
-            })
-            .collect()
+        match self {
+            Self::Sqlite(transaction) => sqlx::query(
+                "-- events.list_events
+                 select seq, report, verdict, reason, moved_from, moved_to, decided_at, repeats,
+                     last_received_at
+                 from events where order_key = ? order by seq",
+            )
+            .bind(key)
+            .fetch_all(&mut **transaction)
+            .await?
+            .iter()
+            .map(shown)
+            .collect(),
+            Self::Postgres(transaction) => sqlx::query(
+                "-- events.list_events
+                 select seq, report::text, verdict, reason, moved_from, moved_to, decided_at, repeats,
+                     last_received_at
+                 from events where order_key = $1 order by seq",
+            )
+            .bind(key)
+            .fetch_all(&mut **transaction)
+            .await?
+            .iter()
+            .map(shown)
+            .collect(),
+        }
     }
 }
 
-impl Transaction {
-    /// The newest deliveries of an order's events, the newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn list_deliveries(
-        &mut self,
-        key: Uuid,
-        limit: i64,
-    ) -> Result<Vec<DeliveryRow>, StoreError> {
-        let Self::Sqlite(transaction) = self;
-        let rows = sqlx::query(
-            "-- events.list_deliveries
-             select callback_id, event_id, verdict, received_at from event_bodies
-             where order_key = ? order by received_at desc, callback_id desc limit ?",
-        )
-        .bind(key)
-        .bind(limit)
-        .fetch_all(&mut **transaction)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(DeliveryRow {
-                    callback_id: row.try_get(0)?,
-                    event_id: row.try_get(1)?,
-                    verdict: row.try_get(2)?,
-                    received_at: time(row.try_get(3)?)?,
-                })
-            })
-            .collect()
-    }
+fn known(row: &impl StoredRow) -> Result<((Uuid, String), KnownEvent), StoreError> {
+    let (key, event_id) = (row.uuid(0)?, row.text(1)?);
+    Ok(((key, event_id.clone()), KnownEvent { key, event_id, report: row.json(2)? }))
 }
 
-/// An origin by its stored name.
-pub(super) fn origin(name: &str) -> Result<Origin, StoreError> {
-    let found = Origin::ALL.into_iter().find(|origin| origin.as_str() == name);
-    found.ok_or_else(|| corrupt(format!("{name} is no origin")))
+fn shown(row: &impl StoredRow) -> Result<EventRow, StoreError> {
+    Ok(EventRow {
+        seq: row.int(0)?,
+        report: row.json(1)?,
+        verdict: row.text(2)?,
+        reason: row.text(3)?,
+        moved_from: row.text_or_null(4)?,
+        moved_to: row.text_or_null(5)?,
+        decided_at: row.time(6)?,
+        repeats: row.int(7)?,
+        last_received_at: row.time(8)?,
+    })
 }

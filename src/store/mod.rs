@@ -1,30 +1,51 @@
-//! Where orders are kept. A file a noun; each statement names itself in its first line, which is what
-//! a database's own log shows.
+//! Where orders are kept. A file a noun, both dialects in it; each statement names itself in its first
+//! line, which is what a database's own log shows.
 //!
 //! Invariants
 //! - A write states its precondition, and the number of rows that it changed is checked.
 //! - Database work is never cancelled half-way: whoever may be dropped (a request) spawns it.
+//! - One lock order for all writers: dead letters, ids, orders, then what belongs to orders, each sorted
+//!   by its key. What belongs to an order is written by who holds the order's lock.
+//! - A transaction never waits for the network: what it needs from elsewhere is there before it begins.
+//! - Verdict, event and effect are of one transaction, and on the primary. Nothing is found by a number
+//!   that counts up, and no row is skipped because somebody has it locked: who comes later waits, and finds
+//!   what was committed by its key or by its state.
+//! - No lock outlives its transaction: there are no leases and, but for migrations, no session locks.
+//! - Times are those of whoever writes: no statement asks the database's clock.
 
 mod attention;
 mod dead_letters;
+mod deliveries;
 mod effects;
+mod error;
 mod events;
+mod listing;
+mod merge;
+mod names;
 mod orders;
+pub mod postgres;
+mod row;
 pub mod sqlite;
 
 pub use attention::AttentionRow;
 pub use dead_letters::DeadLetter;
-pub use effects::EffectRow;
-pub use events::{DeliveryRow, EventRow, KnownEvent, NewEvent, Settled};
-pub use orders::{Filter, Loaded, NameRow, OrderRow, Written};
+pub use deliveries::{DeliveryRow, Settled};
+pub use effects::{EffectRow, NewEffect};
+pub use error::StoreError;
+pub use events::{EventRow, KnownEvent, NewEvent, Repeat};
+pub use listing::{Filter, OrderRow};
+pub use names::NameRow;
+pub use orders::{Loaded, Written};
 
-use sqlx::Sqlite;
+use sqlx::{Postgres, Sqlite};
 
 /// Where orders are kept.
 #[derive(Clone, Debug)]
 pub enum Store {
     /// One file, one process.
     Sqlite(sqlite::Database),
+    /// A server, many processes.
+    Postgres(postgres::Database),
 }
 
 /// A transaction. Dropped without a commit, it is rolled back.
@@ -32,44 +53,8 @@ pub enum Store {
 pub enum Transaction {
     /// In SQLite: the only writer.
     Sqlite(sqlx::Transaction<'static, Sqlite>),
-}
-
-/// What went wrong in the store, by what to do about it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It may work later: busy, full, gone. Nothing that was asked for has happened, unless the
-    /// commit itself was lost; then what was written is found when it is tried again.
-    #[error("the store cannot be used now")]
-    Unavailable(#[source] sqlx::Error),
-    /// What was to be written cannot be: it will not work later either.
-    #[error("the store refuses what was to be written")]
-    Refused(#[source] sqlx::Error),
-    /// Somebody else wrote in between: to be tried again from the start.
-    #[error("an order was changed by somebody else in between")]
-    Raced,
-    /// What was read is not what was once written.
-    #[error("what is stored cannot be read: {0}")]
-    Corrupt(String),
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        if is_refusal(&error) { Self::Refused(error) } else { Self::Unavailable(error) }
-    }
-}
-
-/// Whether an error is about what was written, so that trying again is of no use.
-#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's errors are an open set")]
-fn is_refusal(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(database) => {
-            // SQLite's primary result code: TOOBIG, CONSTRAINT, MISMATCH, RANGE.
-            let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
-            matches!(code & 0xff, 18 | 19 | 20 | 25)
-        }
-        sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => true,
-        _ => false,
-    }
+    /// In PostgreSQL: one of many, which locks what it writes.
+    Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
 impl Store {
@@ -80,6 +65,7 @@ impl Store {
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         match self {
             Self::Sqlite(database) => Ok(Transaction::Sqlite(database.begin().await?)),
+            Self::Postgres(database) => Ok(Transaction::Postgres(database.begin().await?)),
         }
     }
 
@@ -90,6 +76,7 @@ impl Store {
     pub async fn read(&self) -> Result<Transaction, StoreError> {
         match self {
             Self::Sqlite(database) => Ok(Transaction::Sqlite(database.read().await?)),
+            Self::Postgres(database) => Ok(Transaction::Postgres(database.read().await?)),
         }
     }
 
@@ -100,6 +87,15 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(database) => Ok(database.ping().await?),
+            Self::Postgres(database) => Ok(database.ping().await?),
+        }
+    }
+
+    /// Closes it, as soon as what is under way has ended.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(database) => database.close().await,
+            Self::Postgres(database) => database.close().await,
         }
     }
 }
@@ -108,10 +104,13 @@ impl Transaction {
     /// Makes it all so.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: whether it happened is not known.
+    /// [`StoreError::Unavailable`]: whether it happened is not known, and nothing is done to make up for
+    /// it. What led here comes again, and finds its callbacks settled by their ids, or does not; either
+    /// way it commits anew before it calls anything settled.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(transaction) => Ok(transaction.commit().await?),
+            Self::Postgres(transaction) => Ok(transaction.commit().await?),
         }
     }
 
@@ -122,15 +121,18 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(transaction) => Ok(transaction.rollback().await?),
+            Self::Postgres(transaction) => Ok(transaction.rollback().await?),
         }
     }
 }
 
-/// A write by primary key changes one row; none means that somebody else was there first.
-fn exactly_one(rows: u64) -> Result<(), StoreError> {
-    match rows {
-        1 => Ok(()),
-        0 => Err(StoreError::Raced),
-        more => Err(StoreError::Corrupt(format!("an update by key changed {more} rows"))),
+/// A write by primary key changes a row for each; fewer mean that somebody else was there first.
+fn exactly(wanted: usize, rows: u64) -> Result<(), StoreError> {
+    match rows.cmp(&u64::try_from(wanted).unwrap_or(u64::MAX)) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Less => Err(StoreError::Raced),
+        std::cmp::Ordering::Greater => {
+            Err(StoreError::Corrupt(format!("a write by {wanted} keys changed {rows} rows")))
+        }
     }
 }

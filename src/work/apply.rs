@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::groups::Groups;
-use super::working::Working;
+use super::working::{Working, Writing};
 use crate::config::Source;
 use crate::order::decide::{Seen, Verdict, decide, judge_again};
 use crate::order::joined::Order;
@@ -288,10 +288,11 @@ impl Apply {
     /// # Errors
     /// [`StoreError`]; then nothing of it is so.
     pub async fn write(&mut self) -> Result<(), StoreError> {
+        let mut writing = Writing::default();
         for (key, working) in &self.orders {
-            working.write(&mut self.transaction, *key, self.now).await?;
+            working.collect(*key, self.now, &mut writing);
         }
-        Ok(())
+        writing.write(&mut self.transaction, self.now).await
     }
 
     /// The transaction, for what else belongs into it.

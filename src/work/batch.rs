@@ -36,9 +36,7 @@ pub(super) async fn apply(
         }
     }
     let mut outcomes: Vec<Outcome> = dead.iter().map(Outcome::dead).collect();
-    for letter in &dead {
-        transaction.bury(letter).await?;
-    }
+    transaction.bury(&dead).await?;
     let reports: Vec<(&Source, &Report)> = said
         .iter()
         .flat_map(|(_, source, reports)| reports.iter().map(move |report| (*source, report)))
@@ -53,20 +51,21 @@ pub(super) async fn apply(
         }
     }
     apply.write().await?;
-    for (callback, item, body_sha256, report, outcome) in deliveries {
-        let settled = Settled {
+    let settled: Vec<Settled<'_>> = deliveries
+        .iter()
+        .map(|(callback, item, body_sha256, report, outcome)| Settled {
             callback_id: callback.header.id,
-            item: i64::try_from(item).unwrap_or(i64::MAX),
+            item: i64::try_from(*item).unwrap_or(i64::MAX),
             key: outcome.key,
             event_id: report.event_id.as_str(),
             verdict: outcome.verdict,
             received_at: callback.header.received_at,
-            body_sha256: &body_sha256,
+            body_sha256,
             body: &callback.body,
-        };
-        apply.transaction().settle(&settled).await?;
-        outcomes.push(outcome.into());
-    }
+        })
+        .collect();
+    apply.transaction().settle(&settled).await?;
+    outcomes.extend(deliveries.into_iter().map(|(_, _, _, _, outcome)| outcome.into()));
     #[cfg(feature = "plants")]
     if crate::plant::is_planted("abort_before_commit") {
         std::process::abort();
@@ -98,7 +97,7 @@ async fn plant_dedupe_apart(
             body_sha256: &[],
             body: &[],
         };
-        transaction.settle(&remembered).await?;
+        transaction.settle(&[remembered]).await?;
     }
     transaction.commit().await?;
     Ok(store.begin().await?)

@@ -48,6 +48,9 @@ pub struct Worker {
 /// The first delay before the store is tried again, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// How often a batch is tried again at once because somebody else was first: then it pauses, too.
+const RACES_MAX: u32 = 5;
+
 impl Worker {
     /// Works until it is told to stop. A batch that was begun is brought to its end.
     pub async fn run(self, mut consumer: Consumer, stop: CancellationToken) {
@@ -81,6 +84,7 @@ impl Worker {
         let mut pause = PAUSE.0;
         // Halves are worked off in order, so that callbacks keep theirs.
         let mut waiting = vec![batch];
+        let mut raced = 0;
         while let Some(mut part) = waiting.pop() {
             if part.is_empty() {
                 continue;
@@ -91,7 +95,9 @@ impl Worker {
                 consumer.settle(&settled).await.ok();
             }
             let tried = part.iter().map(|delivery| delivery.attempt).max().unwrap_or(0);
-            let result = if part.len() == 1 && tried > self.limits.attempts_max {
+            let result = if let ([delivery], Some(reason)) = (&part[..], &part[0].dead) {
+                self.bury(delivery, reason.clone()).await
+            } else if part.len() == 1 && tried > self.limits.attempts_max {
                 let reason = format!("given up after {} attempts", self.limits.attempts_max);
                 self.bury(&part[0], reason).await
             } else {
@@ -114,7 +120,13 @@ impl Worker {
                 {
                     return;
                 }
-                Err(ApplyError::Store(StoreError::Raced)) => waiting.push(part),
+                Err(ApplyError::Store(StoreError::Raced)) => {
+                    waiting.push(part);
+                    raced += 1;
+                    if raced > RACES_MAX {
+                        wait(&mut pause, stop).await;
+                    }
+                }
                 Err(ApplyError::Store(error @ StoreError::Unavailable(_))) => {
                     let error = anyhow::Error::new(error);
                     tracing::error!(
@@ -160,7 +172,7 @@ impl Worker {
         let callback = delivery.callback.clone();
         let letter = DeadLetter { callback, reason, died_at: self.clock.now() };
         let mut transaction = self.store.begin().await?;
-        transaction.bury(&letter).await?;
+        transaction.bury(std::slice::from_ref(&letter)).await?;
         transaction.commit().await?;
         self.count(&[Outcome::dead(&letter)]);
         Ok(())

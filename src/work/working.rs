@@ -9,9 +9,9 @@ use crate::order::effect::Effect;
 use crate::order::joined::Order;
 use crate::order::name::{EventId, Kind, Status};
 use crate::order::report::Report;
-use crate::order::standing::Standing;
+use crate::order::standing::{Attention, Standing};
 use crate::order::timestamp::Timestamp;
-use crate::store::{Loaded, NewEvent, StoreError, Transaction, Written};
+use crate::store::{Loaded, NewEffect, NewEvent, Repeat, StoreError, Transaction, Written};
 
 /// An order that is being worked on.
 #[derive(Debug)]
@@ -110,19 +110,14 @@ impl Working {
         self.standing = Some(standing);
     }
 
-    /// Writes what was decided. The order goes first: everything else hangs on it.
-    pub(super) async fn write(
-        &self,
-        transaction: &mut Transaction,
-        key: Uuid,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Some(standing) = &self.standing else { return Ok(()) };
+    /// Adds what was decided to what is to be written.
+    pub(super) fn collect<'a>(&'a self, key: Uuid, now: Timestamp, writing: &mut Writing<'a>) {
+        let Some(standing) = &self.standing else { return };
         let (mut event_count, mut effect_count) = (self.event_count, self.effect_count);
         let count = |many: usize| i64::try_from(many).unwrap_or(i64::MAX);
         let merged_events: i64 = self.merged.iter().map(|other| other.event_count).sum();
         let merged_effects: i64 = self.merged.iter().map(|other| other.effect_count).sum();
-        let written = Written {
+        writing.orders.push(Written {
             key,
             source: &self.source,
             version: self.version,
@@ -137,12 +132,11 @@ impl Working {
             is_held: !standing.holds.is_empty(),
             judge_at: standing.judge_again_at(),
             now,
-        };
-        transaction.write_order(&written).await?;
-        for other in &self.merged {
-            transaction.merge_orders(other, key, event_count, effect_count).await?;
-            event_count += other.event_count;
-            effect_count += other.effect_count;
+        });
+        for from in &self.merged {
+            writing.merges.push(Merge { from, into: key, event_count, effect_count });
+            event_count += from.event_count;
+            effect_count += from.effect_count;
         }
         for event in &self.events {
             event_count += 1;
@@ -150,7 +144,7 @@ impl Working {
                 Some((from, to)) => (from.as_deref(), to.as_deref()),
                 None => (None, None),
             };
-            let new = NewEvent {
+            writing.events.push(NewEvent {
                 key,
                 seq: event_count,
                 report: &event.report,
@@ -159,20 +153,64 @@ impl Working {
                 moved_from,
                 moved_to,
                 decided_at: now,
-            };
-            transaction.insert_event(&new).await?;
+            });
         }
         for (event_id, received_at) in &self.repeats {
-            transaction.count_repeat(key, event_id.as_str(), *received_at).await?;
+            let (event_id, received_at) = (event_id.as_str(), *received_at);
+            writing.repeats.push(Repeat { key, event_id, received_at });
         }
         for (event_id, effect) in &self.effects {
             effect_count += 1;
-            transaction.insert_effect(key, effect_count, event_id, effect, now).await?;
+            writing.effects.push(NewEffect {
+                key,
+                seq: effect_count,
+                event_id,
+                effect,
+                issued_at: now,
+            });
         }
         if self.attention_count > 0 || !standing.attention.is_empty() || !self.merged.is_empty() {
-            transaction.write_attention(key, &standing.attention, now).await?;
+            writing.attention.push((key, &standing.attention));
         }
-        Ok(())
+    }
+}
+
+/// An order that goes, and what the order that stays had before it.
+#[derive(Debug)]
+struct Merge<'a> {
+    from: &'a Loaded,
+    into: Uuid,
+    event_count: i64,
+    effect_count: i64,
+}
+
+/// What is to be written of a batch of orders, a statement a table.
+#[derive(Debug, Default)]
+pub(super) struct Writing<'a> {
+    orders: Vec<Written<'a>>,
+    merges: Vec<Merge<'a>>,
+    events: Vec<NewEvent<'a>>,
+    repeats: Vec<Repeat<'a>>,
+    effects: Vec<NewEffect<'a>>,
+    attention: Vec<(Uuid, &'a [Attention])>,
+}
+
+impl Writing<'_> {
+    /// Writes it all. The orders go first: everything else hangs on them.
+    pub(super) async fn write(
+        &self,
+        transaction: &mut Transaction,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        transaction.write_orders(&self.orders).await?;
+        for merge in &self.merges {
+            let (events, effects) = (merge.event_count, merge.effect_count);
+            transaction.merge_orders(merge.from, merge.into, events, effects).await?;
+        }
+        transaction.insert_events(&self.events).await?;
+        transaction.count_repeats(&self.repeats).await?;
+        transaction.insert_effects(&self.effects).await?;
+        transaction.write_attention(&self.attention, now).await
     }
 }
 

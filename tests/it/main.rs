@@ -6,4 +6,5 @@ mod daemon;
 mod definition;
 mod flypay;
 mod order;
+mod rabbit;
 mod tidy;

@@ -2,7 +2,19 @@
 
 use pawl::order::report::Content;
 
+use super::form::{Form, on_both_forms};
 use super::{Pawl, withdrawal};
+
+on_both_forms!(
+    a_callback_sent_twice_and_an_older_one_end_in_one_truth,
+    what_cannot_be_read_is_kept_with_its_bytes,
+    money_waits_for_the_registration_and_moves_with_it,
+    a_cheaper_payment_than_agreed_moves_no_money_and_asks_for_a_person,
+    two_orders_that_turn_out_to_be_one_are_merged,
+    a_failure_leaves_when_it_has_stood_long_enough,
+    callbacks_of_one_batch_are_folded_in_their_order,
+    everything_is_still_there_after_a_restart,
+);
 
 fn counters(order: &serde_json::Value) -> Vec<String> {
     let effects = order["effects"].as_array().unwrap().iter();
@@ -17,9 +29,8 @@ fn counters(order: &serde_json::Value) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test]
-async fn a_callback_sent_twice_and_an_older_one_end_in_one_truth() {
-    let pawl = Pawl::start().await;
+async fn a_callback_sent_twice_and_an_older_one_end_in_one_truth(form: Form) {
+    let pawl = Pawl::start_on(form, "").await;
     let (completed, processing) =
         (withdrawal("wd-1", "completed"), withdrawal("wd-1", "processing"));
     for body in [&completed, &completed, &processing] {
@@ -41,9 +52,8 @@ async fn a_callback_sent_twice_and_an_older_one_end_in_one_truth() {
     assert_eq!((deliveries, &events[0]["repeats"]), (vec!["duplicate", "applied"], &1.into()));
 }
 
-#[tokio::test]
-async fn what_cannot_be_read_is_kept_with_its_bytes() {
-    let pawl = Pawl::start().await;
+async fn what_cannot_be_read_is_kept_with_its_bytes(form: Form) {
+    let pawl = Pawl::start_on(form, "").await;
     let odd = ["not json", "[]", r#"{"status":"new"}"#, "\u{feff}{}", r#"{"amount":1,"amount":2}"#];
     for body in odd {
         assert_eq!(pawl.send(body).await.status, 200, "{body}");
@@ -64,10 +74,9 @@ async fn what_cannot_be_read_is_kept_with_its_bytes() {
     pawl.wait_until_drained().await;
 }
 
-#[tokio::test]
-async fn money_waits_for_the_registration_and_moves_with_it() {
+async fn money_waits_for_the_registration_and_moves_with_it(form: Form) {
     let pawl =
-        Pawl::start_with("unregistered = \"wait\"\namount = { withdraw = \"exact\" }\n").await;
+        Pawl::start_on(form, "unregistered = \"wait\"\namount = { withdraw = \"exact\" }\n").await;
     pawl.send(&withdrawal("wd-2", "completed")).await;
     let waiting =
         pawl.wait_for("/api/v1/orders/shop/wd-2", |order| order["status"] == "completed").await;
@@ -86,10 +95,9 @@ async fn money_waits_for_the_registration_and_moves_with_it() {
     assert_eq!(pawl.order("wd-2").await, known, "a conflicting registration changes nothing");
 }
 
-#[tokio::test]
-async fn a_cheaper_payment_than_agreed_moves_no_money_and_asks_for_a_person() {
+async fn a_cheaper_payment_than_agreed_moves_no_money_and_asks_for_a_person(form: Form) {
     let pawl =
-        Pawl::start_with("unregistered = \"wait\"\namount = { withdraw = \"exact\" }\n").await;
+        Pawl::start_on(form, "unregistered = \"wait\"\namount = { withdraw = \"exact\" }\n").await;
     let order = r#"{"source":"shop","order_id":"wd-3","kind":"withdraw","amount":"2000","currency":"USDT"}"#;
     pawl.post("/api/v1/orders", order).await;
     pawl.send(&withdrawal("wd-3", "completed")).await;
@@ -101,9 +109,8 @@ async fn a_cheaper_payment_than_agreed_moves_no_money_and_asks_for_a_person() {
     assert!(pawl.get("/metrics").await.body.contains("pawl_attention{code=\"mismatch\"} 1"));
 }
 
-#[tokio::test]
-async fn two_orders_that_turn_out_to_be_one_are_merged() {
-    let pawl = Pawl::start().await;
+async fn two_orders_that_turn_out_to_be_one_are_merged(form: Form) {
+    let pawl = Pawl::start_on(form, "").await;
     let only = |id: &str, name: &str| {
         withdrawal(id, "processing").replace(&format!("\"{name}\":"), &format!("\"x{name}\":"))
     };
@@ -129,10 +136,9 @@ async fn two_orders_that_turn_out_to_be_one_are_merged() {
     assert_eq!(pawl.events("uuid-wd-4").await.len(), 3);
 }
 
-#[tokio::test]
-async fn a_failure_leaves_when_it_has_stood_long_enough() {
+async fn a_failure_leaves_when_it_has_stood_long_enough(form: Form) {
     // FlyPay's failures are final, so nothing can follow them; `new` can be followed.
-    let pawl = Pawl::start_with("settle_after = { new = 600 }\n").await;
+    let pawl = Pawl::start_on(form, "settle_after = { new = 600 }\n").await;
     pawl.send(&withdrawal("wd-5", "new")).await;
     let held = pawl.wait_for("/api/v1/orders/shop/wd-5", |order| order["status"] == "new").await;
     assert!(counters(&held).is_empty());
@@ -143,9 +149,8 @@ async fn a_failure_leaves_when_it_has_stood_long_enough() {
     assert_eq!(counters(&left), ["held 101"]);
 }
 
-#[tokio::test]
-async fn callbacks_of_one_batch_are_folded_in_their_order() {
-    let pawl = Pawl::start_with("[work]\nlinger_ms = 50\n").await;
+async fn callbacks_of_one_batch_are_folded_in_their_order(form: Form) {
+    let pawl = Pawl::start_on(form, "[work]\nlinger_ms = 50\n").await;
     let bodies: Vec<String> = ["new", "processing", "completed", "new", "completed"]
         .iter()
         .flat_map(|status| (0..8).map(move |n| withdrawal(&format!("b-{n}"), status)))
@@ -191,9 +196,8 @@ async fn futures<F: Future<Output = super::Answer>>(
     answers
 }
 
-#[tokio::test]
-async fn everything_is_still_there_after_a_restart() {
-    let mut pawl = Pawl::start().await;
+async fn everything_is_still_there_after_a_restart(form: Form) {
+    let mut pawl = Pawl::start_on(form, "").await;
     pawl.send(&withdrawal("wd-6", "completed")).await;
     pawl.wait_until_drained().await;
     let (order, events) = (pawl.order("wd-6").await, pawl.events("wd-6").await);

@@ -1,20 +1,28 @@
-//! The embedded daemon, as the world sees it: real HTTP, real SQLite, real signals.
+//! The daemon, as the world sees it: real HTTP, real databases, real brokers, real signals.
 
 mod admin;
 mod crash;
+mod database;
+mod distributed;
+mod embedded;
 mod flow;
+mod form;
+mod ledger;
+mod outage;
+mod postgres;
 mod process;
-mod queue;
+pub(crate) mod queue;
 mod refusal;
 mod store;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
+use form::Form;
 use pawl::clock::Clock;
 use pawl::config::Config;
 use pawl::provider::secret::Secret;
+use pawl::roles::Roles;
 use pawl::run::Daemon;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,15 +30,15 @@ use tokio::net::TcpStream;
 
 pub(crate) const SECRET: &str = "fp_secret_demo";
 
-/// A daemon in this process, on free ports, in a folder of its own.
+/// A daemon in this process, on free ports, with everything of its own.
 pub(crate) struct Pawl {
-    /// Removed with all that is in it when the test ends.
-    _folder: tempfile::TempDir,
     pub clock: Clock,
     pub receive: std::net::SocketAddr,
     pub admin: std::net::SocketAddr,
     daemon: Option<Daemon>,
     text: String,
+    /// Removed with all that is in it when the test ends.
+    _own: form::Own,
 }
 
 /// What an HTTP request was answered with.
@@ -55,16 +63,6 @@ impl Answer {
     }
 }
 
-/// The configuration of a daemon on free ports, with more lines for its source.
-pub(crate) fn config_text(folder: &Path, more: &str) -> String {
-    format!(
-        "[store]\nurl = \"sqlite:{}/pawl.db\"\n[receive]\nlisten = \"127.0.0.1:0\"\n\
-         [admin]\nlisten = \"127.0.0.1:0\"\n\
-         [source.shop]\nprovider = \"flypay\"\ncallback_secrets = [{{ env = \"SECRET\" }}]\n{more}",
-        folder.display()
-    )
-}
-
 pub(crate) fn env() -> BTreeMap<String, String> {
     let secrets = [("SECRET", SECRET), ("SECRET_2", "another"), ("SECRET_3", "expired")];
     secrets.into_iter().map(|(name, secret)| (name.to_owned(), secret.to_owned())).collect()
@@ -75,24 +73,25 @@ impl Pawl {
         Self::start_with("").await
     }
 
-    /// Starts with more lines in the configuration, the first of them of the source.
+    /// Starts embedded, with more lines in the configuration, the first of them of the source.
     pub(crate) async fn start_with(more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let text = config_text(folder.path(), more);
+        Self::start_on(Form::Embedded, more).await
+    }
+
+    pub(crate) async fn start_on(form: Form, more: &str) -> Self {
+        let own = form::Own::new(form).await;
+        let text = own.config(more);
         let clock = Clock::default();
-        let config = Config::read("pawl.toml", &text, &env()).unwrap_or_else(|m| panic!("{m}"));
-        let daemon = Daemon::start(&config, clock.clone()).await.unwrap();
-        let (receive, admin) = (daemon.receive_address, daemon.admin_address);
-        Self { _folder: folder, clock, receive, admin, daemon: Some(daemon), text }
+        let daemon = start(&text, &clock).await;
+        let (receive, admin) = (daemon.receive_address.unwrap(), daemon.admin_address);
+        Self { clock, receive, admin, daemon: Some(daemon), text, _own: own }
     }
 
     /// Stops it and starts it again, on other ports.
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
-        let config =
-            Config::read("pawl.toml", &self.text, &env()).unwrap_or_else(|m| panic!("{m}"));
-        let daemon = Daemon::start(&config, self.clock.clone()).await.unwrap();
-        (self.receive, self.admin) = (daemon.receive_address, daemon.admin_address);
+        let daemon = start(&self.text, &self.clock).await;
+        (self.receive, self.admin) = (daemon.receive_address.unwrap(), daemon.admin_address);
         self.daemon = Some(daemon);
     }
 
@@ -137,15 +136,22 @@ impl Pawl {
         }
     }
 
-    /// Waits until nothing is left on the queue, and returns the metrics.
+    /// Waits until every callback that was accepted has its verdict, or is a dead letter, and returns
+    /// the metrics.
     pub(crate) async fn wait_until_drained(&self) -> String {
         let give_up_at = Instant::now() + Duration::from_secs(30);
         loop {
             let metrics = self.get("/metrics").await.body;
-            if metrics.contains("\npawl_queue_depth 0\n") {
+            let sum = |name: &str, label: &str| -> u64 {
+                let lines = metrics.lines().filter(|l| l.starts_with(name) && l.contains(label));
+                lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+            };
+            let accepted = sum("pawl_callbacks_total{", "outcome=\"accepted\"");
+            let decided = sum("pawl_verdicts_total{", "origin=\"callback\"");
+            if accepted == decided + sum("pawl_dead_callbacks_total{", "") {
                 return metrics;
             }
-            assert!(Instant::now() < give_up_at, "the queue is never empty");
+            assert!(Instant::now() < give_up_at, "{accepted} accepted, {decided} decided");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -158,6 +164,11 @@ impl Pawl {
         let answer = self.get(&format!("/api/v1/orders/shop/{id}/events")).await.json();
         answer["items"].as_array().unwrap().clone()
     }
+}
+
+async fn start(text: &str, clock: &Clock) -> Daemon {
+    let config = Config::read("pawl.toml", text, &env()).unwrap_or_else(|m| panic!("{m}"));
+    Daemon::start(&config, &Roles::all(), clock.clone()).await.unwrap()
 }
 
 /// The signature of a body.

@@ -6,22 +6,27 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::{Pawl, SECRET, callback, config_text, sign, withdrawal};
+use super::form::{Form, Own};
+use super::{Pawl, SECRET, callback, sign, withdrawal};
 
 /// A daemon in a process of its own.
 pub(super) struct Process {
     pub child: Child,
-    pub receive: std::net::SocketAddr,
+    receive: Option<std::net::SocketAddr>,
     pub admin: std::net::SocketAddr,
 }
 
 impl Process {
-    /// Starts it and waits until it says where it listens.
-    pub(super) async fn start(folder: &std::path::Path, plant: &str) -> Self {
-        let file = folder.join("pawl.toml");
-        std::fs::write(&file, config_text(folder, "")).unwrap();
+    /// Starts all roles, and waits until it says where it listens.
+    pub(super) async fn start(own: &Own, plant: &str) -> Self {
+        Self::start_roles(own, "receive,work,admin", plant).await
+    }
+
+    pub(super) async fn start_roles(own: &Own, roles: &str, plant: &str) -> Self {
+        let file = own.folder.path().join("pawl.toml");
+        std::fs::write(&file, own.config("")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_pawl"))
-            .args(["serve", "--config"])
+            .args(["serve", "--roles", roles, "--config"])
             .arg(&file)
             .env("SECRET", SECRET)
             .env("PAWL_PLANT", plant)
@@ -32,19 +37,30 @@ impl Process {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (mut receive, mut admin) = (None, None);
-        while receive.is_none() {
+        while admin.is_none() {
             let line = lines.next_line().await.unwrap().expect("it starts");
             let address = |before: &str| {
                 let rest = line.split(before).nth(1)?;
                 let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))?;
                 rest[..end].parse().ok()
             };
-            receive = address("callbacks at http://");
+            receive = receive.or(address("callbacks at http://"));
             admin = address("administration at http://");
         }
         // What it says further is read, so that it can go on saying it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, receive: receive.unwrap(), admin: admin.unwrap() }
+        Self { child, receive, admin: admin.unwrap() }
+    }
+
+    /// Where it receives callbacks.
+    pub(super) fn receive(&self) -> std::net::SocketAddr {
+        self.receive.expect("it receives")
+    }
+
+    /// Ends it as nothing else would.
+    pub(super) async fn kill(mut self) {
+        self.child.start_kill().unwrap();
+        self.child.wait().await.unwrap();
     }
 
     pub(super) fn signal(&self, name: &str) {
@@ -90,7 +106,9 @@ async fn exit_codes_say_what_went_wrong() {
     assert_eq!(run(&["serve", "--colour"], &[]).await.0, 2);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().to_string();
-    let busy = config_text(folder.path(), "")
+    let own = Own::new(Form::Embedded).await;
+    let busy = own
+        .config("")
         .replace("[receive]\nlisten = \"127.0.0.1:0\"", &format!("[receive]\nlisten = \"{port}\""));
     let (code, _, error) = run(&["serve", "--config", &file(&busy)], &[("SECRET", SECRET)]).await;
     assert_eq!(code, 69, "{error}");
@@ -106,9 +124,9 @@ async fn exit_codes_say_what_went_wrong() {
 
 #[tokio::test]
 async fn a_second_daemon_on_one_store_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let process = Process::start(folder.path(), "").await;
-    let file = folder.path().join("pawl.toml").display().to_string();
+    let own = Own::new(Form::Embedded).await;
+    let process = Process::start(&own, "").await;
+    let file = own.folder.path().join("pawl.toml").display().to_string();
     let (code, _, error) = run(&["serve", "--config", &file], &[("SECRET", SECRET)]).await;
     assert_eq!(code, 69);
     assert!(error.contains("another process uses"), "{error}");
@@ -172,12 +190,12 @@ async fn the_command_line_works_beside_a_running_daemon() {
 
 #[tokio::test]
 async fn a_stop_answers_what_was_begun_and_keeps_what_was_accepted() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut process = Process::start(folder.path(), "").await;
+    let own = Own::new(Form::Embedded).await;
+    let mut process = Process::start(&own, "").await;
     let mut accepted = Vec::new();
     let mut sending = Vec::new();
     for n in 0..50 {
-        let (to, id) = (process.receive, format!("s-{n}"));
+        let (to, id) = (process.receive(), format!("s-{n}"));
         sending.push(tokio::spawn(async move {
             let body = withdrawal(&id, "completed");
             let answer = super::exchange_bytes(to, signed(&body).as_bytes()).await;
@@ -193,7 +211,7 @@ async fn a_stop_answers_what_was_begun_and_keeps_what_was_accepted() {
     }
     let status = tokio::time::timeout(Duration::from_secs(30), process.child.wait()).await;
     assert_eq!(status.expect("it stops").unwrap().code(), Some(0));
-    let process = Process::start(folder.path(), "").await;
+    let process = Process::start(&own, "").await;
     for id in &accepted {
         wait_for_order(process.admin, id).await;
     }
@@ -226,12 +244,12 @@ pub(super) async fn wait_for_order(admin: std::net::SocketAddr, id: &str) -> ser
 
 #[tokio::test]
 async fn a_callback_is_not_accepted_by_a_process_that_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut process = Process::start(folder.path(), "").await;
+    let own = Own::new(Form::Embedded).await;
+    let mut process = Process::start(&own, "").await;
     process.child.kill().await.unwrap();
     let body = withdrawal("x", "new");
-    let sent = super::exchange_bytes(process.receive, signed(&body).as_bytes()).await;
+    let sent = super::exchange_bytes(process.receive(), signed(&body).as_bytes()).await;
     assert!(sent.is_err());
-    let process = Process::start(folder.path(), "").await;
-    assert_eq!(callback(process.receive, &body, &sign(&body)).await.status, 200);
+    let process = Process::start(&own, "").await;
+    assert_eq!(callback(process.receive(), &body, &sign(&body)).await.status, 200);
 }

@@ -1,0 +1,128 @@
+//! The queue on RabbitMQ: quorum queues, and confirms for all that is published.
+//!
+//! Any number of processes may publish and consume. Publishing and consuming have connections of their
+//! own, and both are made again by themselves.
+
+mod confirms;
+mod consumer;
+mod held;
+mod link;
+mod publisher;
+mod read;
+mod session;
+mod state;
+mod topology;
+
+use std::sync::Arc;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::types::FieldTable;
+use lapin::{Connection, ErrorKind};
+use tokio::sync::Mutex;
+
+pub use consumer::Consumer;
+pub use link::LinkError;
+
+use super::message::Callback;
+use super::{ConsumeError, Depth, PublishError};
+use crate::clock::Clock;
+use link::{Address, channel, step};
+use publisher::{Link, Publisher};
+use state::State;
+use topology::{Names, Route};
+
+/// A queue on RabbitMQ.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    shared: Shared,
+    /// A connection to look with, made when somebody first asks.
+    looking: Arc<Mutex<Option<Connection>>>,
+}
+
+/// What the parts of a queue have in common.
+#[derive(Clone, Debug)]
+struct Shared {
+    address: Address,
+    names: Names,
+    clock: Clock,
+    state: State,
+    publisher: Publisher,
+}
+
+impl Queue {
+    /// Connects to the broker and declares what is missing there. The prefix is the exchange's name,
+    /// and what the queues' names begin with. It stays connected by itself from then on.
+    ///
+    /// # Errors
+    /// The broker cannot be reached, or has queues of these names that are not ours.
+    pub async fn open(url: &str, prefix: &str, clock: Clock) -> Result<Self, LinkError> {
+        let (address, names) = (Address::parse(url)?, Names::new(prefix)?);
+        let state = State::default();
+        let link = Link::open(&address, &names).await?;
+        let publisher = Publisher::start(address.clone(), names.clone(), state.clone(), link);
+        let shared = Shared { address, names, clock, state, publisher };
+        Ok(Self { shared, looking: Arc::default() })
+    }
+
+    pub(super) async fn publish(&self, callback: Callback) -> Result<(), PublishError> {
+        self.shared.publisher.publish(Route::Callbacks, callback).await
+    }
+
+    pub(super) fn consumer(&self) -> Consumer {
+        Consumer::new(self.shared.clone())
+    }
+
+    pub(super) fn unready(&self) -> Option<&'static str> {
+        self.shared.state.unready()
+    }
+
+    /// As well as it can be seen over AMQP: messages that nobody has, of which each holds one callback
+    /// or a group, and the callbacks that this process has in hand. Those in the hands of other
+    /// processes, and in delay queues that this one never used, are not seen; nor is the age of what
+    /// nobody has in hand. Who reads in order has the oldest in hand.
+    pub(super) async fn depth(&self) -> Result<Depth, ConsumeError> {
+        let state = &self.shared.state;
+        let mut waiting = state.in_hand();
+        let mut routes = state.delay_queues();
+        routes.extend([Route::Callbacks, Route::Suspects]);
+        for route in routes {
+            let count = self.count(route).await.map_err(|error| ConsumeError(error.into()))?;
+            waiting += u64::from(count);
+        }
+        let age_micros = state.oldest().map_or(0, |oldest| {
+            self.shared.clock.now().micros().saturating_sub(oldest).max(0).unsigned_abs()
+        });
+        let oldest_age_secs = std::time::Duration::from_micros(age_micros).as_secs_f64();
+        Ok(Depth { waiting, oldest_age_secs })
+    }
+
+    async fn count(&self, route: Route) -> Result<u32, LinkError> {
+        let mut looking = self.looking.lock().await;
+        let connection = match looking.take().filter(|known| known.status().connected()) {
+            Some(connection) => connection,
+            None => self.shared.address.connect("pawl depth").await?,
+        };
+        // A channel of its own: one that asks for a queue that is not there is closed.
+        let channel = channel(&connection).await?;
+        let options = QueueDeclareOptions::durable().passive();
+        let name = self.shared.names.queue(route).into();
+        let asking = channel.queue_declare(name, options, FieldTable::default());
+        let count = match step("count what waits", asking).await {
+            Ok(queue) => {
+                step("close a channel", channel.close(200, "OK".into())).await?;
+                queue.message_count()
+            }
+            // Deleted by somebody: nothing waits there.
+            Err(LinkError::Amqp(_, error)) if is_not_found(&error) => 0,
+            Err(error) => return Err(error),
+        };
+        *looking = Some(connection);
+        Ok(count)
+    }
+}
+
+fn is_not_found(error: &lapin::Error) -> bool {
+    let not_found = AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND);
+    matches!(error.kind(), ErrorKind::ProtocolError(error) if *error.kind() == not_found)
+}

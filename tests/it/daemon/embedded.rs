@@ -1,0 +1,34 @@
+//! The embedded store: who may open its file.
+
+use pawl::store::sqlite::{Database, OpenError};
+
+#[tokio::test]
+async fn a_second_process_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pawl.db");
+    let first = Database::open(&path).await.unwrap();
+    let second = Database::open(&path).await;
+    assert!(matches!(second, Err(OpenError::Locked(_))), "{second:?}");
+    first.close().await;
+    drop(first);
+    Database::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pawl.db");
+    Database::open(&path).await.unwrap().close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values (9999, 'from the future', 1, x'00', 0)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+    let opened = Database::open(&path).await;
+    assert!(matches!(opened, Err(OpenError::Migrate(_))), "{opened:?}");
+}
