@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::order_json::{attention, dead_letter, effect, event, order};
 use super::{Admin, Problem, Shared};
+use crate::order::name::OrderId;
 use crate::order::standing::Standing;
 use crate::store::{Filter, OrderRow, Transaction};
 
@@ -39,6 +40,9 @@ pub(super) async fn list_orders(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Query(wanted) = wanted?;
+    if [&wanted.source, &wanted.status].into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "a filter contains a NUL character"));
+    }
     let limit = wanted.limit();
     let filter = Filter {
         source: wanted.source,
@@ -121,11 +125,15 @@ async fn find(
     source: &str,
     order_id: &str,
 ) -> Result<OrderRow, Problem> {
-    let found = reading.get_order(source, order_id).await?;
-    found.ok_or_else(|| {
+    let missing = || {
         let detail = format!("the source `{source}` has no order `{order_id}`");
         Problem::new(StatusCode::NOT_FOUND, detail)
-    })
+    };
+    // What cannot be an id, or a source, is none.
+    if OrderId::new(order_id).is_err() || source.contains('\0') {
+        return Err(missing());
+    }
+    reading.get_order(source, order_id).await?.ok_or_else(missing)
 }
 
 /// Where an order stands by the rules of today; by none, where its source is gone.

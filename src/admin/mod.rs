@@ -127,8 +127,12 @@ fn is_allowed(admin: &Admin, headers: &header::HeaderMap) -> bool {
             given.is_some_and(|given| digest(given) == digest(token.expose()))
         }
         None => header(header::HOST).is_none_or(|host| {
-            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            matches!(name, "localhost" | "[::1]") || name.starts_with("127.")
+            let port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+            let name =
+                host.rsplit_once(':').filter(|(_, p)| port(p)).map_or(host, |(name, _)| name);
+            // An address and not a text that looks like one: 127.example.com is anybody's.
+            let is_loopback = |ip: std::net::Ipv4Addr| ip.is_loopback();
+            matches!(name, "localhost" | "[::1]") || name.parse().is_ok_and(is_loopback)
         }),
     }
 }

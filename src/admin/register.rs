@@ -22,6 +22,9 @@ use crate::work::register::{Registered, register as register_one};
 /// How many orders one request may register.
 const ORDERS_MAX: usize = 1000;
 
+/// How often a registration is tried again because somebody else wrote the order meanwhile.
+const RACES_MAX: u32 = 100;
+
 /// One order, as the integrator tells it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,13 +115,14 @@ async fn store(admin: &Admin, ready: Ready) -> Result<Registered, Problem> {
     // A task of its own: who hangs up cancels nothing.
     let task = tokio::spawn(async move {
         let Ready { source, names, registration } = ready;
-        loop {
+        for _ in 0..RACES_MAX {
             let (names, registration) = (names.clone(), registration.clone());
             match register_one(&store, &clock, &source, names, registration).await {
                 Err(crate::work::apply::ApplyError::Store(crate::store::StoreError::Raced)) => {}
                 result => return result,
             }
         }
+        Err(crate::store::StoreError::Raced.into())
     });
     Ok(task.await.map_err(|panic| Problem::internal(panic.into()))??)
 }

@@ -15,6 +15,9 @@ use uuid::Uuid;
 use super::message::{Callback, CallbackHeader};
 use super::{ConsumeError, Delivery, Depth, PublishError, SUSPECT_ATTEMPTS, Settle};
 use crate::clock::Clock;
+use crate::order::report::Origin;
+use crate::order::timestamp::Timestamp;
+use crate::provider::headers::Headers;
 use crate::store::sqlite::Database;
 
 /// How many callbacks one commit may hold.
@@ -33,6 +36,7 @@ type Waiting = (Callback, oneshot::Sender<Result<(), PublishError>>);
 #[derive(Clone, Debug)]
 pub struct Queue {
     writer: SqlitePool,
+    readers: SqlitePool,
     waiting: mpsc::Sender<Waiting>,
     arrived: Arc<Notify>,
     clock: Clock,
@@ -44,18 +48,17 @@ impl Queue {
     /// # Errors
     /// What SQLite says.
     pub async fn open(database: &Database, clock: Clock) -> Result<Self, sqlx::Error> {
-        let writer = database.writer().clone();
+        let (writer, readers) = (database.writer().clone(), database.readers().clone());
         sqlx::query(
             "-- queue.end_leases
-             update queue_messages set is_leased = 0, available_at = ? where is_leased",
+             update queue_messages set is_leased = 0, available_at = 0 where is_leased",
         )
-        .bind(clock.now().micros())
         .execute(&writer)
         .await?;
         let (waiting, received) = mpsc::channel(2 * GROUP_MAX);
         let arrived = Arc::new(Notify::new());
-        tokio::spawn(commit_groups(writer.clone(), received, Arc::clone(&arrived), clock.clone()));
-        Ok(Self { writer, waiting, arrived, clock })
+        tokio::spawn(commit_groups(writer.clone(), received, Arc::clone(&arrived)));
+        Ok(Self { writer, readers, waiting, arrived, clock })
     }
 
     pub(super) async fn publish(&self, callback: Callback) -> Result<(), PublishError> {
@@ -63,6 +66,11 @@ impl Queue {
         let (reply, answer) = oneshot::channel();
         self.waiting.send((callback, reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Why nothing can be queued, if so: the task that writes is gone.
+    pub(super) fn unready(&self) -> Option<&'static str> {
+        self.waiting.is_closed().then_some("the queue is closed")
     }
 
     pub(super) fn consumer(&self) -> Consumer {
@@ -77,9 +85,10 @@ impl Queue {
     pub(super) async fn depth(&self) -> Result<Depth, ConsumeError> {
         let row = sqlx::query(
             "-- queue.depth
-             select count(*), min(header ->> 'received_at') from queue_messages",
+             select (select count(*) from queue_messages),
+                 (select header ->> 'received_at' from queue_messages order by id limit 1)",
         )
-        .fetch_one(&self.writer)
+        .fetch_one(&self.readers)
         .await
         .map_err(unreadable)?;
         let waiting: i64 = row.try_get(0).map_err(unreadable)?;
@@ -100,11 +109,10 @@ async fn commit_groups(
     writer: SqlitePool,
     mut received: mpsc::Receiver<Waiting>,
     arrived: Arc<Notify>,
-    clock: Clock,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while received.recv_many(&mut group, GROUP_MAX).await > 0 {
-        let result = insert(&writer, &group, &clock).await;
+        let result = insert(&writer, &group).await;
         if let Err(error) = &result {
             tracing::error!(error = %error, "{} callbacks could not be queued", group.len());
         }
@@ -117,20 +125,19 @@ async fn commit_groups(
     }
 }
 
-async fn insert(writer: &SqlitePool, group: &[Waiting], clock: &Clock) -> Result<(), sqlx::Error> {
+/// Available at once, whatever the clock says: one that is put back hides nothing.
+async fn insert(writer: &SqlitePool, group: &[Waiting]) -> Result<(), sqlx::Error> {
     let mut transaction = writer.begin_with("begin immediate").await?;
-    let now = clock.now().micros();
     for (callback, _) in group {
         let header = serde_json::to_string(&callback.header);
         let header = header.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         sqlx::query(
             "-- queue.insert
-             insert into queue_messages (id, header, body, available_at) values (?, ?, ?, ?)",
+             insert into queue_messages (id, header, body, available_at) values (?, ?, ?, 0)",
         )
         .bind(callback.header.id)
         .bind(header)
         .bind(&callback.body)
-        .bind(now)
         .execute(&mut *transaction)
         .await?;
     }
@@ -164,7 +171,9 @@ impl Consumer {
                 }
                 if !suspects && batch.len() < max && !linger.is_zero() {
                     tokio::time::sleep(linger).await;
-                    batch.extend(self.claim(false, max - batch.len()).await.map_err(unreadable)?);
+                    // What is in hand stays in hand, whatever becomes of its company.
+                    let company = self.claim(false, max - batch.len()).await;
+                    batch.extend(company.unwrap_or_default());
                 }
                 return Ok(batch);
             }
@@ -186,7 +195,7 @@ impl Consumer {
             "-- queue.claim
              update queue_messages set is_leased = 1, attempt = attempt + 1, available_at = ?1
              where id in (select id from queue_messages where available_at <= ?2
-                 and (attempt >= ?3) = ?4 order by available_at, id limit ?5)
+                 and (attempt >= ?3) = ?4 order by id limit ?5)
              returning id, header, body, attempt",
         )
         .bind(now.plus_secs(LEASE_SECS).micros())
@@ -241,8 +250,16 @@ impl Consumer {
 fn delivery(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
     let id: Uuid = row.try_get(0)?;
     let header: String = row.try_get(1)?;
-    let header: CallbackHeader = serde_json::from_str(&header)
-        .map_err(|error| sqlx::Error::Decode(format!("the header of {id}: {error}").into()))?;
+    // Of a newer version, perhaps. It becomes a dead letter, and its neighbours are none the worse.
+    let unreadable = |_| CallbackHeader {
+        id,
+        source: "?".to_owned(),
+        origin: Origin::Callback,
+        received_at: Timestamp::EPOCH,
+        headers: Headers::default(),
+        attempt: 0,
+    };
+    let header: CallbackHeader = serde_json::from_str(&header).unwrap_or_else(unreadable);
     let attempt: i64 = row.try_get(3)?;
     Ok(Delivery {
         callback: Callback { header, body: row.try_get(2)? },

@@ -107,8 +107,7 @@ impl Queue {
     #[must_use]
     pub fn unready(&self) -> Option<&'static str> {
         match self {
-            // Its file is the store's, which is asked by itself.
-            Self::Embedded(_) => None,
+            Self::Embedded(queue) => queue.unready(),
             Self::Rabbit(queue) => queue.unready(),
         }
     }

@@ -22,6 +22,12 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How many connections are open at once; the next ones wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 4096;
 
+/// How long a connection is kept at most: one whose client reads no answers would be held for ever.
+pub const CONNECTION_MAX: Duration = Duration::from_secs(300);
+
+/// How long the last request of a connection may take.
+pub const LAST_REQUEST_MAX: Duration = Duration::from_secs(15);
+
 /// Serves until it is told to stop; then no connection is accepted, and those that are open end with
 /// the request that they are in. Returns when all have ended. A panic in `answer` is answered by
 /// `panicked`.
@@ -70,9 +76,13 @@ pub async fn serve<A, F, B, P>(
             let mut connection = std::pin::pin!(connection);
             tokio::select! {
                 result = connection.as_mut() => end(result),
-                () = stop.cancelled() => {
+                () = until_old_or(&stop) => {
                     connection.as_mut().graceful_shutdown();
-                    end(connection.await);
+                    // Who does not read its answer is not waited for.
+                    match tokio::time::timeout(LAST_REQUEST_MAX, connection).await {
+                        Ok(result) => end(result),
+                        Err(_) => tracing::debug!("a connection did not end in time"),
+                    }
                 }
             }
             drop(permit);
@@ -81,6 +91,13 @@ pub async fn serve<A, F, B, P>(
     drop(listener);
     tracker.close();
     tracker.wait().await;
+}
+
+async fn until_old_or(stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(CONNECTION_MAX) => {}
+    }
 }
 
 async fn accept(

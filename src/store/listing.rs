@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::row::StoredRow;
+use super::row::{StoredRow, corrupt};
 use super::{StoreError, Transaction};
 use crate::order::Order;
 use crate::order::timestamp::Timestamp;
@@ -126,15 +126,18 @@ impl Transaction {
     /// [`StoreError`].
     pub async fn due_orders(
         &mut self,
+        sources: &[&str],
         now: Timestamp,
         limit: i64,
     ) -> Result<Vec<Uuid>, StoreError> {
         match self {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- listing.due_orders
-                 select key from orders where judge_at <= ? order by judge_at limit ?",
+                 select key from orders where judge_at <= ? and source in (select value from json_each(?))
+                 order by judge_at limit ?",
             )
             .bind(now.micros())
+            .bind(serde_json::to_string(sources).map_err(corrupt)?)
             .bind(limit)
             .fetch_all(&mut **transaction)
             .await?
@@ -143,9 +146,11 @@ impl Transaction {
             .collect(),
             Self::Postgres(transaction) => sqlx::query(
                 "-- listing.due_orders
-                 select key from orders where judge_at <= $1 order by judge_at limit $2",
+                 select key from orders where judge_at <= $1 and source = any($2)
+                 order by judge_at limit $3",
             )
             .bind(now.datetime())
+            .bind(sources)
             .bind(limit)
             .fetch_all(&mut **transaction)
             .await?

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite};
+use sqlx::{Connection, Row, Sqlite};
 
 /// 3.7.0 to 3.51.2 can corrupt a WAL when two connections write and checkpoint at the same moment
 /// (sqlite.org/wal.html, "the WAL-reset bug").
@@ -92,7 +92,9 @@ impl Database {
                 .after_release(|connection, _| {
                     Box::pin(async move {
                         sqlx::query("rollback").execute(&mut *connection).await.ok();
-                        Ok(true)
+                        // When the disk is full SQLite rolls back by itself, and sqlx goes on counting
+                        // a transaction that is none: such a connection can never begin one again.
+                        Ok(!connection.is_in_transaction())
                     })
                 })
         };
@@ -114,12 +116,17 @@ impl Database {
     }
 
     pub(super) async fn ping(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("select 1").execute(&self.readers).await.map(|_| ())
+        self.begin().await?.rollback().await
     }
 
     /// The one connection that writes, for the queue that lives in the same file.
     pub(crate) fn writer(&self) -> &SqlitePool {
         &self.writer
+    }
+
+    /// Connections that read, for the queue that lives in the same file.
+    pub(crate) fn readers(&self) -> &SqlitePool {
+        &self.readers
     }
 
     /// Closes the file, as soon as what is under way has ended.

@@ -26,7 +26,12 @@ pub(super) async fn apply(
     let mut transaction = plant_dedupe_apart(transaction, store, callbacks, &settled).await?;
     let mut said: Vec<(&Callback, &Source, Vec<Report>)> = Vec::new();
     let mut dead = Vec::new();
-    for callback in callbacks.iter().filter(|callback| !settled.contains(&callback.header.id)) {
+    // One callback may come twice in one batch: a broker's operator moved it back and forth.
+    let mut seen = std::collections::BTreeSet::new();
+    let is_first = |callback: &&Callback| {
+        !settled.contains(&callback.header.id) && seen.insert(callback.header.id)
+    };
+    for callback in callbacks.iter().filter(is_first) {
         match read(sources, callback) {
             Ok((source, reports)) => said.push((callback, source, reports)),
             Err(reason) => {

@@ -1,12 +1,14 @@
 //! Judges orders again when the time has come that they had to wait for: a failure that has stood long
 //! enough, and whose effects may now leave.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::apply::Apply;
-use super::{Sources, Worker};
+use super::Worker;
+use super::apply::{Apply, ApplyError};
 use crate::store::StoreError;
 
 /// How often we look for orders whose time has come.
@@ -18,52 +20,80 @@ const BATCH: i64 = 100;
 impl Worker {
     /// Looks for orders whose time has come, until it is told to stop.
     pub async fn run_judge(self, stop: CancellationToken) {
+        // Orders that cannot be judged: left alone until the process starts again, so that they keep
+        // nobody else waiting.
+        let mut failing = BTreeSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
             }
-            // A task of its own: database work is never cancelled half-way.
-            let worker = self.clone();
-            let pass = tokio::spawn(async move { worker.judge_due().await });
-            match pass.await {
-                Ok(Ok(0)) => {}
-                Ok(Ok(judged)) => tracing::info!(judged, "judged {judged} orders again"),
-                Ok(Err(error)) => {
+            match self.judge_due(&mut failing).await {
+                Ok(0) => {}
+                Ok(judged) => tracing::info!(judged, "judged {judged} orders again"),
+                Err(error) => {
                     let error = anyhow::Error::new(error);
                     tracing::error!(error = format!("{error:#}"), "cannot judge orders again");
                 }
-                Err(panic) => tracing::error!(error = %panic, "cannot judge orders again"),
             }
         }
     }
 
-    /// Judges the orders whose time has come; how many there were.
+    /// Judges the orders whose time has come; how many there were. Those of a source that is no longer
+    /// configured stay as they are.
     ///
     /// # Errors
-    /// [`StoreError`]; then none of them was.
-    pub async fn judge_due(&self) -> Result<usize, StoreError> {
-        let now = self.clock.now();
+    /// [`ApplyError`], where the store cannot be used now.
+    pub async fn judge_due(&self, failing: &mut BTreeSet<Uuid>) -> Result<usize, ApplyError> {
+        let sources: Vec<&str> = self.sources.keys().map(String::as_str).collect();
+        let limit = BATCH.saturating_add(i64::try_from(failing.len()).unwrap_or(i64::MAX));
         let mut reading = self.store.read().await?;
-        let keys = reading.due_orders(now, BATCH).await?;
+        let mut keys = reading.due_orders(&sources, self.clock.now(), limit).await?;
         reading.rollback().await?;
-        if keys.is_empty() {
-            return Ok(0);
+        keys.retain(|key| !failing.contains(key));
+        match self.judge(keys.clone()).await {
+            Ok(()) => return Ok(keys.len()),
+            Err(ApplyError::Store(error @ StoreError::Unavailable(_))) => return Err(error.into()),
+            Err(error) => tracing::warn!(error = %error, "judging {} orders singly", keys.len()),
         }
-        let mut apply = Apply::load_keys(self.store.begin().await?, &keys, now).await?;
-        let loaded: Vec<_> = apply.loaded().map(|(key, source)| (key, source.to_owned())).collect();
-        for (key, source) in &loaded {
-            judge_one(&self.sources, &mut apply, *key, source);
+        let mut judged = 0;
+        for key in keys {
+            match self.judge(vec![key]).await {
+                Ok(()) => judged += 1,
+                // Somebody else wrote it: it is looked at again the next time.
+                Err(ApplyError::Store(StoreError::Raced)) => {}
+                Err(ApplyError::Store(error @ StoreError::Unavailable(_))) => {
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    let error = anyhow::Error::new(error);
+                    tracing::error!(error = format!("{error:#}"), order = %key, "cannot judge an order");
+                    failing.insert(key);
+                }
+            }
         }
-        apply.write().await?;
-        apply.commit().await?;
-        Ok(loaded.len())
+        Ok(judged)
     }
-}
 
-fn judge_one(sources: &Sources, apply: &mut Apply, key: uuid::Uuid, source: &str) {
-    // The orders of a source that is no longer configured stay as they are.
-    if let Some(source) = sources.get(source) {
-        apply.judge_again(source, key);
+    /// Judges orders in one transaction. A task of its own: database work is never cancelled half-way,
+    /// and a panic is an error of these orders.
+    async fn judge(&self, keys: Vec<Uuid>) -> Result<(), ApplyError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (store, sources, now) = (self.store.clone(), self.sources.clone(), self.clock.now());
+        let task = tokio::spawn(async move {
+            let mut apply = Apply::load_keys(store.begin().await?, &keys, now).await?;
+            let loaded: Vec<_> =
+                apply.loaded().map(|(key, source)| (key, source.to_owned())).collect();
+            for (key, source) in loaded {
+                if let Some(source) = sources.get(&source) {
+                    apply.judge_again(source, key);
+                }
+            }
+            apply.write().await?;
+            Ok(apply.commit().await?)
+        });
+        task.await.map_err(|panic| ApplyError::Panicked(panic.to_string()))?
     }
 }

@@ -51,6 +51,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// How often a batch is tried again at once because somebody else was first: then it pauses, too.
 const RACES_MAX: u32 = 5;
 
+/// How often a batch waits for the store whole; then it is halved.
+const STALLS_MAX: u32 = 3;
+
 impl Worker {
     /// Works until it is told to stop. A batch that was begun is brought to its end.
     pub async fn run(self, mut consumer: Consumer, stop: CancellationToken) {
@@ -84,7 +87,7 @@ impl Worker {
         let mut pause = PAUSE.0;
         // Halves are worked off in order, so that callbacks keep theirs.
         let mut waiting = vec![batch];
-        let mut raced = 0;
+        let (mut raced, mut stalled) = (0, 0);
         while let Some(mut part) = waiting.pop() {
             if part.is_empty() {
                 continue;
@@ -120,12 +123,15 @@ impl Worker {
                 {
                     return;
                 }
-                Err(ApplyError::Store(StoreError::Raced)) => {
-                    waiting.push(part);
+                // Who loses one race wins the next, unless it is no race: then alone.
+                Err(ApplyError::Store(StoreError::Raced)) if raced < RACES_MAX => {
                     raced += 1;
-                    if raced > RACES_MAX {
-                        wait(&mut pause, stop).await;
-                    }
+                    waiting.push(part);
+                }
+                Err(ApplyError::Store(StoreError::Raced)) if part.len() == 1 => {
+                    tracing::warn!("a callback loses every race for its order");
+                    waiting.push(part);
+                    wait(&mut pause, stop).await;
                 }
                 Err(ApplyError::Store(error @ StoreError::Unavailable(_))) => {
                     let error = anyhow::Error::new(error);
@@ -134,6 +140,11 @@ impl Worker {
                         "{} callbacks wait for the store",
                         part.len()
                     );
+                    // A batch that is too much at once is tried in halves.
+                    stalled += 1;
+                    let half =
+                        if stalled > STALLS_MAX { part.len().div_ceil(2) } else { part.len() };
+                    waiting.push(part.split_off(half));
                     waiting.push(part);
                     wait(&mut pause, stop).await;
                 }
@@ -172,6 +183,11 @@ impl Worker {
         let callback = delivery.callback.clone();
         let letter = DeadLetter { callback, reason, died_at: self.clock.now() };
         let mut transaction = self.store.begin().await?;
+        // It may have its verdict, and only its acknowledgement was lost.
+        let settled = transaction.find_settled(&[letter.callback.header.id]).await?;
+        if !settled.is_empty() {
+            return Ok(transaction.commit().await?);
+        }
         transaction.bury(std::slice::from_ref(&letter)).await?;
         transaction.commit().await?;
         self.count(&[Outcome::dead(&letter)]);

@@ -89,6 +89,8 @@ async fn what_is_not_there_is_a_problem_with_a_reason() {
         "/api/v1/orders/none/1",
         "/api/v1/orders/shop/none/events",
         "/api/v1/dead-letters/none",
+        "/api/v1/orders/shop/%00",
+        "/api/v1/orders/%00/1",
         "/api/v1/dead-letters/01890000-0000-7000-8000-000000000000",
         "/nowhere",
     ] {
@@ -125,10 +127,19 @@ async fn a_name_of_somebody_elses_does_not_reach_a_port_without_a_token() {
     let get = |host: &str| {
         format!("GET /api/v1/orders HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")
     };
-    for host in ["localhost", "localhost:8081", "127.0.0.1:8081", "[::1]:8081"] {
+    for host in
+        ["localhost", "localhost:8081", "127.0.0.1:8081", "[::1]:8081", "[::1]", "127.0.0.1"]
+    {
         assert_eq!(exchange(pawl.admin, &get(host)).await.status, 200, "{host}");
     }
-    for host in ["evil.example", "localhost.evil.example:8081", "10.0.0.1"] {
+    for host in [
+        "evil.example",
+        "localhost.evil.example:8081",
+        "10.0.0.1",
+        // A name that anybody can own and point at this machine.
+        "127.evil.example:8081",
+        "127.0.0.1.evil.example",
+    ] {
         assert_eq!(exchange(pawl.admin, &get(host)).await.status, 401, "{host}");
     }
 }

@@ -23,10 +23,17 @@ impl Process {
     }
 
     pub(super) async fn start_roles(own: &Own, roles: &str, plant: &str) -> Self {
+        Self::start_by(own, &[], roles, plant).await
+    }
+
+    /// Starts it by another program, which becomes it.
+    async fn start_by(own: &Own, by: &[&str], roles: &str, plant: &str) -> Self {
         let file = own.folder.path().join("pawl.toml");
         std::fs::write(&file, own.config("")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pawl"))
-            .args(["serve", "--roles", roles, "--config"])
+        let words =
+            [by, &[env!("CARGO_BIN_EXE_pawl"), "serve", "--roles", roles, "--config"]].concat();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .arg(&file)
             .env("SECRET", SECRET)
             .env("PAWL_PLANT", plant)
@@ -252,4 +259,44 @@ async fn a_callback_is_not_accepted_by_a_process_that_is_gone() {
     assert!(sent.is_err());
     let process = Process::start(&own, "").await;
     assert_eq!(callback(process.receive(), &body, &sign(&body)).await.status, 200);
+}
+
+/// A disk that is full, and then is not: a limit on the size of files does the same to the process.
+#[tokio::test]
+async fn when_the_disk_was_full_and_no_longer_is_callbacks_are_accepted_again() {
+    let own = Own::new(Form::Embedded).await;
+    let limited = "trap '' XFSZ; ulimit -Sf 600; exec \"$0\" \"$@\"";
+    let process = Process::start_by(&own, &["bash", "-c", limited], "receive,work,admin", "").await;
+    let large = |n: usize| {
+        let pad = " ".repeat(100_000);
+        format!("{}{pad}", withdrawal(&format!("full-{n}"), "new"))
+    };
+    let mut accepted = Vec::new();
+    let mut refused = None;
+    for n in 0..50 {
+        let answer = super::exchange_bytes(process.receive(), signed(&large(n)).as_bytes()).await;
+        match answer.unwrap().status {
+            200 => accepted.push(format!("full-{n}")),
+            status => {
+                refused = Some(status);
+                break;
+            }
+        }
+    }
+    assert_eq!(refused, Some(503), "{} accepted", accepted.len());
+    let id = process.child.id().unwrap().to_string();
+    let mut free = std::process::Command::new("prlimit");
+    assert!(free.args(["--pid", &id, "--fsize=unlimited"]).status().unwrap().success());
+    let give_up_at = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = super::exchange_bytes(process.receive(), signed(&large(99)).as_bytes()).await;
+        if answer.unwrap().status == 200 {
+            break;
+        }
+        assert!(std::time::Instant::now() < give_up_at, "never accepted again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for id in accepted {
+        wait_for_order(process.admin, &id).await;
+    }
 }

@@ -203,8 +203,9 @@ async fn every_statement_is_one_and_what_is_written_is_read_back(store: &Store) 
     let mut reading = store.read().await.unwrap();
     let found = reading.get_order("shop", "a").await.unwrap().unwrap();
     assert_eq!((found.key, found.created_at, found.updated_at), (key, micros(2), micros(2)));
-    assert!(reading.due_orders(micros(0), 9).await.unwrap().is_empty());
-    assert_eq!(reading.due_orders(micros(1), 9).await.unwrap(), [key]);
+    assert!(reading.due_orders(&["shop"], micros(0), 9).await.unwrap().is_empty());
+    assert!(reading.due_orders(&["gone"], micros(1), 9).await.unwrap().is_empty());
+    assert_eq!(reading.due_orders(&["shop", "x"], micros(1), 9).await.unwrap(), [key]);
     let events = reading.list_events(key).await.unwrap();
     assert_eq!(events[0].report, report);
     assert_eq!((events[0].repeats, events[0].last_received_at), (1, micros(9)));
