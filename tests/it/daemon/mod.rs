@@ -10,6 +10,7 @@ mod form;
 mod ledger;
 mod outage;
 mod postgres;
+mod prepared;
 mod process;
 pub(crate) mod queue;
 mod refusal;
