@@ -55,7 +55,11 @@ impl Admin {
     /// Answers requests.
     pub fn router(self) -> Router {
         let state = Arc::new(self);
-        let api = if state.is_api { api_routes() } else { Router::new() };
+        let (api, missing) = if state.is_api {
+            (api_routes(), "there is nothing here")
+        } else {
+            (Router::new(), "this process has not the role admin: ask one that has")
+        };
         let api = api
             .route("/metrics", get(metrics))
             .layer(from_fn_with_state(Arc::clone(&state), authorise));
@@ -63,7 +67,7 @@ impl Admin {
             .route("/livez", get(|| async { "alive\n" }))
             .route("/readyz", get(readyz))
             .merge(api)
-            .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
+            .fallback(move || async move { Problem::new(StatusCode::NOT_FOUND, missing) })
             .method_not_allowed_fallback(|| async {
                 Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this cannot be done here")
             })

@@ -8,7 +8,7 @@ mod embedded;
 mod flow;
 mod form;
 mod ledger;
-mod outage;
+pub(crate) mod outage;
 mod postgres;
 mod prepared;
 mod process;

@@ -11,18 +11,18 @@ use super::{Pawl, withdrawal};
 static BREAKABLE: Mutex<()> = Mutex::const_new(());
 
 /// The second pair of servers, for one test at a time.
-pub(super) struct Servers(
+pub(crate) struct Servers(
     #[expect(dead_code, reason = "held until the test ends")] MutexGuard<'static, ()>,
 );
 
 impl Servers {
-    pub(super) async fn take() -> Self {
+    pub(crate) async fn take() -> Self {
         Self(BREAKABLE.lock().await)
     }
 }
 
 /// Does something to the second pair; returns when the effect is real.
-pub(super) async fn control(arguments: &[&str]) {
+pub(crate) async fn control(arguments: &[&str]) {
     let command = url("PAWL_TEST_SERVERS");
     let mut words = command.split(' ');
     let mut child = tokio::process::Command::new(words.next().unwrap());
@@ -63,7 +63,7 @@ async fn while_the_broker_is_down_callbacks_are_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn while_the_broker_blocks_publishers_work_goes_on() {
+async fn while_the_broker_blocks_publishers_callbacks_are_told_to_come_again() {
     let _servers = Servers::take().await;
     let pawl = Pawl::start_on(Form::Breakable, "").await;
     assert_eq!(pawl.send(&withdrawal("o-2", "new")).await.status, 200);

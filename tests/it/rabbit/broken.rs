@@ -1,29 +1,18 @@
-//! A broker that stops, and one that takes nothing. It is one that no other tests use, and these here
-//! run one after the other.
+//! A broker that stops, and one that takes nothing. It is the second one, and all tests that
+//! break it run one after the other.
 
 use std::time::{Duration, Instant};
 
 use pawl::clock::Clock;
 use pawl::queue::Settle;
-use tokio::sync::Mutex;
 
 use super::{delete, open, prefix, until, variable};
+use crate::daemon::outage::{Servers, control};
 use crate::daemon::queue::{all, callback, take_all};
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-
-/// Does something to the second broker.
-async fn control(words: &str) {
-    let command = format!("{} {words}", variable("PAWL_TEST_SERVERS"));
-    let mut command = command.split(' ');
-    let mut running = tokio::process::Command::new(command.next().unwrap());
-    let status = running.args(command).status().await.unwrap();
-    assert!(status.success(), "{words}: {status}");
-}
 
 #[tokio::test]
 async fn while_the_broker_is_blocked_publishing_fails_fast_and_acknowledging_goes_on() {
-    let _guard = ONE_AT_A_TIME.lock().await;
+    let _guard = Servers::take().await;
     let (url, prefix, clock) = (variable("PAWL_TEST_SECOND_AMQP_URL"), prefix(), Clock::default());
     let queue = open(&url, &prefix).await;
     for n in 0..20 {
@@ -31,7 +20,7 @@ async fn while_the_broker_is_blocked_publishing_fails_fast_and_acknowledging_goe
     }
     let mut consumer = queue.consumer();
     let batch = take_all(&mut consumer, 10).await;
-    control("alarm on").await;
+    control(&["alarm", "on"]).await;
     for n in 0..5 {
         let started = Instant::now();
         queue.publish(callback(&clock, n)).await.expect_err("the broker takes nothing");
@@ -42,7 +31,7 @@ async fn while_the_broker_is_blocked_publishing_fails_fast_and_acknowledging_goe
     let batch = take_all(&mut consumer, 10).await;
     consumer.settle(&all(batch, Settle::Ack)).await.unwrap();
     assert_eq!(queue.depth().await.unwrap().waiting, 0);
-    control("alarm off").await;
+    control(&["alarm", "off"]).await;
     until("it publishes again", async || queue.publish(callback(&clock, 1)).await.is_ok()).await;
     assert_eq!(queue.unready(), None);
     delete(&url, &prefix).await;
@@ -50,13 +39,13 @@ async fn while_the_broker_is_blocked_publishing_fails_fast_and_acknowledging_goe
 
 #[tokio::test]
 async fn while_the_broker_is_down_publishing_fails_fast_and_recovers_after() {
-    let _guard = ONE_AT_A_TIME.lock().await;
+    let _guard = Servers::take().await;
     let (url, prefix, clock) = (variable("PAWL_TEST_SECOND_AMQP_URL"), prefix(), Clock::default());
     let queue = open(&url, &prefix).await;
     let mut consumer = queue.consumer();
     queue.publish(callback(&clock, 0)).await.unwrap();
     let batch = take_all(&mut consumer, 1).await;
-    control("stop rabbit").await;
+    control(&["stop", "rabbit"]).await;
     for n in 0..3 {
         let started = Instant::now();
         queue.publish(callback(&clock, n)).await.expect_err("there is no broker");
@@ -64,7 +53,7 @@ async fn while_the_broker_is_down_publishing_fails_fast_and_recovers_after() {
     }
     assert_eq!(queue.unready(), Some("the broker is not connected"));
     assert!(consumer.settle(&all(batch, Settle::Ack)).await.is_err());
-    control("start rabbit").await;
+    control(&["start", "rabbit"]).await;
     until("it publishes again", async || queue.publish(callback(&clock, 5)).await.is_ok()).await;
     // Whoever works asks again after an error.
     let mut found = Vec::new();
