@@ -17,9 +17,15 @@ impl Clock {
     /// The time. A system clock outside of the years 1970 to 9999 counts as 1970.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let real = Timestamp::from_datetime(OffsetDateTime::now_utc()).map_or(0, Timestamp::micros);
+        let real = Timestamp::from_datetime(OffsetDateTime::now_utc());
+        self.shift(real.unwrap_or(Timestamp::EPOCH))
+    }
+
+    /// A time of another clock, put forward or back as this one is.
+    #[must_use]
+    pub fn shift(&self, at: Timestamp) -> Timestamp {
         let offset = self.offset_micros.load(Ordering::Relaxed);
-        Timestamp::from_micros(real.saturating_add(offset)).unwrap_or(Timestamp::EPOCH)
+        Timestamp::from_micros(at.micros().saturating_add(offset)).unwrap_or(Timestamp::EPOCH)
     }
 
     /// Puts the clock forward, or back with a negative number.

@@ -12,8 +12,10 @@ pub mod mistake;
 pub mod observe;
 pub mod open;
 pub mod order;
+pub mod pause;
 #[cfg(feature = "plants")]
 pub mod plant;
+pub mod poll;
 pub mod provider;
 pub mod queue;
 pub mod receive;

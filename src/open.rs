@@ -64,7 +64,10 @@ impl Opened {
                 Ok(Self { store: Some(Store::Sqlite(database)), queue })
             }
             Form::Distributed { store_url, queue_url, prefix } => {
-                let store = if roles.has(Role::Work) || roles.has(Role::Admin) {
+                let store = if [Role::Work, Role::Poll, Role::Admin]
+                    .into_iter()
+                    .any(|role| roles.has(role))
+                {
                     let database = postgres::Database::open(store_url.expose()).await;
                     Some(Store::Postgres(database.map_err(OpenError::Postgres)?))
                 } else {

@@ -12,6 +12,11 @@ pub const NAMES: &[&str] = &[
     "ignore_returns",
     "ignore_nacks",
     "unsorted_locks",
+    "count_no_attempt",
+    "skip_lease",
+    "skip_token",
+    "ignore_retry_after",
+    "believe_unsigned_answers",
 ];
 
 /// Whether this fault is switched on.

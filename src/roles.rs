@@ -11,13 +11,15 @@ pub enum Role {
     Receive,
     /// Takes them from the queue and applies them.
     Work,
+    /// Asks providers about orders that callbacks may have missed.
+    Poll,
     /// Answers people and programs. Health and metrics are answered by every process.
     Admin,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 3] = [Self::Receive, Self::Work, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Receive, Self::Work, Self::Poll, Self::Admin];
 
     /// The name on the command line and in the log.
     #[must_use]
@@ -25,6 +27,7 @@ impl Role {
         match self {
             Self::Receive => "receive",
             Self::Work => "work",
+            Self::Poll => "poll",
             Self::Admin => "admin",
         }
     }
@@ -32,7 +35,7 @@ impl Role {
 
 /// A text that is no role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no role: the roles are receive, work and admin")]
+#[error("`{0}` is no role: the roles are receive, work, poll and admin")]
 pub struct RoleError(String);
 
 impl FromStr for Role {

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::open::{OpenError, Opened};
+use crate::poll::Poller;
 use crate::queue::Queue;
 use crate::receive::{Receiver, serve::serve};
 use crate::roles::{Role, Roles};
@@ -55,7 +56,7 @@ pub struct Daemon {
     pub admin_address: SocketAddr,
     opened: Opened,
     health: Health,
-    /// Ends the receiver.
+    /// Ends what takes in or asks for more: receiver and pollers.
     stop_receiving: CancellationToken,
     /// Ends everything else.
     stop: CancellationToken,
@@ -112,6 +113,15 @@ impl Daemon {
             };
             daemon.spawn_work(worker, &queue);
         }
+        if let Some(store) = daemon.opened.store.clone().filter(|_| roles.has(Role::Poll)) {
+            for source in sources.values() {
+                let (store, queue) = (store.clone(), queue.clone());
+                let poller = Poller::of(source, store, queue, clock.clone(), metrics.clone());
+                if let Some(poller) = poller.context("cannot speak to providers")? {
+                    daemon.spawn_poll(poller);
+                }
+            }
+        }
         let admin = Admin {
             store: daemon.opened.store.clone(),
             is_api: roles.has(Role::Admin),
@@ -154,6 +164,14 @@ impl Daemon {
         });
     }
 
+    fn spawn_poll(&mut self, poller: Poller) {
+        let stop = self.stop_receiving.clone();
+        self.loops.spawn(async move {
+            poller.run(stop).await;
+            "poll"
+        });
+    }
+
     fn spawn_admin(&mut self, admin: Admin, port: TcpListener) {
         let (router, stop) = (admin.router(), self.stop.clone());
         self.loops.spawn(async move {
@@ -188,6 +206,14 @@ impl Daemon {
             None => Ok(()),
             Some(ended) => anyhow::bail!("a loop ended by itself: {ended:?}"),
         }
+    }
+
+    /// Ends everything where it stands, as a crash would, but for what the store and the queue keep open in
+    /// this process.
+    pub async fn abort(mut self) {
+        self.receiving.shutdown().await;
+        self.loops.shutdown().await;
+        self.opened.close().await;
     }
 
     /// Stops: what was accepted is on the queue, what was begun is ended.

@@ -120,7 +120,7 @@ fn list(items: Vec<Value>, limit: i64, last: Option<Uuid>) -> Json<Value> {
     Json(json!({ "items": items, "next_cursor": next_cursor }))
 }
 
-async fn find(
+pub(super) async fn find(
     reading: &mut Transaction,
     source: &str,
     order_id: &str,

@@ -1,6 +1,7 @@
 //! Where people and programs look and act: API, metrics, health.
 
 mod api;
+mod ask;
 mod order_json;
 mod problem;
 mod register;
@@ -13,14 +14,14 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use tower::ServiceExt;
 
 use crate::clock::Clock;
 use crate::observe::health::Health;
-use crate::observe::metrics::Metrics;
+use crate::observe::metrics::{Asked, Metrics};
 use crate::provider::secret::Secret;
 use crate::queue::Queue;
 use crate::store::Store;
@@ -90,6 +91,7 @@ fn api_routes() -> Router<Arc<Admin>> {
         .route("/api/v1/orders", get(api::list_orders).post(register::register))
         .route("/api/v1/orders/{source}/{order_id}", get(api::get_order))
         .route("/api/v1/orders/{source}/{order_id}/events", get(api::list_events))
+        .route("/api/v1/orders/{source}/{order_id}/ask", post(ask::ask_order))
         .route("/api/v1/dead-letters", get(api::list_dead_letters))
         .route("/api/v1/dead-letters/{id}", get(api::get_dead_letter))
 }
@@ -159,9 +161,11 @@ async fn readyz(State(admin): Shared) -> Response {
 }
 
 async fn metrics(State(admin): Shared) -> Result<Response, Problem> {
+    let sources: Vec<&str> = admin.sources.keys().map(String::as_str).collect();
+    let at = Asked { sources: &sources, clock: &admin.clock };
     let text = admin
         .metrics
-        .gather(admin.store.as_ref(), &admin.queue)
+        .gather(admin.store.as_ref(), &admin.queue, at)
         .await
         .map_err(Problem::internal)?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];

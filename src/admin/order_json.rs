@@ -43,8 +43,26 @@ pub(super) fn order(row: &OrderRow, standing: &Standing) -> Value {
         "held_back": standing.holds.iter().map(|hold| json!({
             "cause": hold.cause, "text": hold.text, "keys": hold.keys, "until": hold.until,
         })).collect::<Vec<_>>(),
+        "asking": asking(row),
+        "awaited_callback": row.silence.as_ref().map(|silence| json!({
+            "status": silence.status, "since": silence.since, "missed": silence.is_missed,
+        })),
         "created_at": row.created_at,
         "updated_at": row.updated_at,
+    })
+}
+
+/// When the provider is asked about an order, and what came of it.
+pub(super) fn asking(row: &OrderRow) -> Value {
+    let asking = &row.asking;
+    json!({
+        "phase": asking.phase.as_str(),
+        "next_at": asking.next_at,
+        "asked_at": asking.asked_at,
+        "asks_since_move": asking.step,
+        "answers_since_move": asking.answers,
+        "under_way": row.is_asked,
+        "outcome": row.ask_outcome,
     })
 }
 

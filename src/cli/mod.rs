@@ -1,5 +1,6 @@
 //! The command line: a file a command.
 
+mod ask;
 mod client;
 mod dead;
 mod order;
@@ -42,7 +43,7 @@ enum Command {
 /// What the daemon does.
 #[derive(Debug, Args)]
 struct Serve {
-    /// What this process does, of receive, work and admin; all of it if nothing is named.
+    /// What this process does, of receive, work, poll and admin; all of it if nothing is named.
     #[arg(long, value_delimiter = ',', value_name = "ROLE,...")]
     roles: Vec<Role>,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::client::segment;
-use super::{Daemon, Exit, Failure};
+use super::{Daemon, Exit, Failure, ask};
 
 /// What can be done with orders.
 #[derive(Debug, clap::Subcommand)]
@@ -16,6 +16,8 @@ pub(super) enum Command {
     List(List),
     /// An order by any of its ids: where it stands, and everything that was reported about it.
     Show(Show),
+    /// Asks the provider about an order now.
+    Ask(ask::Ask),
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,6 +90,7 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Register(register) => run_register(&register),
         Command::List(list) => run_list(&list),
         Command::Show(show) => run_show(&show),
+        Command::Ask(told) => ask::run(&told),
     }
 }
 
@@ -217,7 +220,7 @@ fn print_order(order: &Value) {
     }
 }
 
-fn status(order: &Value) -> String {
+pub(super) fn status(order: &Value) -> String {
     match order["conflict"].as_array() {
         Some(heads) => {
             let heads: Vec<String> = heads.iter().map(text).collect();

@@ -111,6 +111,30 @@ pub(super) struct SourceTable {
     pub confirm: Option<Spanned<ConfirmValue>>,
     #[serde(default)]
     pub settle_after: BTreeMap<Spanned<String>, u64>,
+    #[serde(default)]
+    pub ask: AskTable,
+    #[serde(default)]
+    pub limits: LimitsTable,
+}
+
+/// When a source's orders are asked about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AskTable {
+    pub first_secs: Option<Spanned<u64>>,
+    pub factor: Option<Spanned<u64>>,
+    pub cap_secs: Option<Spanned<u64>>,
+    pub horizon_secs: Option<Spanned<u64>>,
+    pub watch_secs: Option<Spanned<u64>>,
+    pub watch_days: Option<Spanned<u64>>,
+}
+
+/// How often a source may be asked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LimitsTable {
+    pub requests_per_second: Option<Spanned<u64>>,
+    pub burst: Option<Spanned<u64>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

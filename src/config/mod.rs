@@ -1,6 +1,7 @@
 //! Configuration: defaults, then the file, then the environment; checked whole, before anything
 //! starts.
 
+mod ask;
 mod file;
 mod form;
 mod secret;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 pub use file::LogFormat;
-pub use source::Source;
+pub use source::{Limits, Source};
 
 use crate::mistake::{Mistake, Mistakes, nearest};
 use crate::provider::Provider;

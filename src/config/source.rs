@@ -10,6 +10,7 @@ use super::file::{AmountWord, CallbackSecretTable, ConfirmValue, File, SourceTab
 use super::file::{SecretTable, UnregisteredWord};
 use super::{Check, did_you_mean};
 use crate::order::amount::Amount;
+use crate::order::asking::Schedule;
 use crate::order::machine::Machine;
 use crate::order::name::{Kind, Status};
 use crate::order::rules::{AmountPolicy, Confirm, Policy, Rules, Unregistered};
@@ -33,6 +34,19 @@ pub struct Source {
     pub base_url: Option<String>,
     /// How we prove who we are when we ask.
     pub credentials: Credentials,
+    /// When its orders are asked about.
+    pub schedule: Schedule,
+    /// How often it may be asked.
+    pub limits: Limits,
+}
+
+/// How often a source may be asked: a bucket of tokens, one a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many tokens a second come in.
+    pub requests_per_second: u32,
+    /// How many there are at most.
+    pub burst: u32,
 }
 
 impl Source {
@@ -118,11 +132,14 @@ impl Check<'_> {
             );
             self.wrong(name.span(), what);
         }
+        self.check_asking(table, provider);
         Some(Source {
             name: name.get_ref().clone(),
             callback_secrets: self.callback_secrets(&table.callback_secrets, provider),
             base_url: self.base_url(table.base_url.as_ref()),
             credentials: self.credentials(&table.credentials, provider),
+            schedule: self.schedule(&table.ask),
+            limits: self.limits(&table.limits),
             provider: Arc::new(provider.clone()),
             rules: Arc::new(rules),
         })

@@ -4,13 +4,17 @@
 //! Counters and timings are set where the thing happens. What is counted in the database is only ever
 //! set when it is asked for, in `gather`.
 
+use std::time::Duration;
+
 use prometheus::{
     Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use crate::clock::Clock;
 use crate::order::standing::AttentionCode;
 use crate::order::timestamp::Timestamp;
+use crate::poll::outcome::Outcome as AskOutcome;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::work::apply::Outcome;
@@ -28,6 +32,15 @@ pub const CALLBACK_OUTCOMES: &[&str] = &[
     "panicked",
 ];
 
+/// When, and about which sources, the store is asked for what it counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The configured ones.
+    pub sources: &'a [&'a str],
+    /// The time.
+    pub clock: &'a Clock,
+}
+
 /// What is counted and measured.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -44,6 +57,56 @@ pub struct Metrics {
     dead_letters: IntGauge,
     attention: IntGaugeVec,
     up: IntGaugeVec,
+    asks: IntCounterVec,
+    ask_seconds: HistogramVec,
+    missed: IntCounterVec,
+    awaited: IntGaugeVec,
+    oldest_open_seconds: GaugeVec,
+    overdue_seconds: GaugeVec,
+    paused_seconds: GaugeVec,
+}
+
+/// Makes metrics and registers them.
+struct Catalogue(Registry);
+
+impl Catalogue {
+    fn add<M: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        metric: prometheus::Result<M>,
+    ) -> prometheus::Result<M> {
+        let metric = metric?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.add(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, by: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.add(IntCounterVec::new(Opts::new(name, help), by))
+    }
+
+    /// Of whole things.
+    fn count(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.add(IntGauge::new(name, help))
+    }
+
+    /// Of whole things.
+    fn counts(&self, name: &str, help: &str, by: &str) -> prometheus::Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(Opts::new(name, help), &[by]))
+    }
+
+    /// Of seconds, by source.
+    fn ages(&self, name: &str, help: &str) -> prometheus::Result<GaugeVec> {
+        self.add(GaugeVec::new(Opts::new(name, help), &["source"]))
+    }
+
+    /// Of seconds, by source.
+    fn times(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.add(HistogramVec::new(options, &["source"]))
+    }
 }
 
 impl Metrics {
@@ -53,83 +116,89 @@ impl Metrics {
     /// Where two metrics have one name: never in a build that passed its tests.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let info = GaugeVec::new(
-            Opts::new("pawl_build_info", "Always 1; the version is in the label."),
-            &["version"],
-        )?;
-        registry.register(Box::new(info.clone()))?;
-        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(counters.clone()))?;
-            Ok::<_, prometheus::Error>(counters)
-        };
-        let times = |name: &str, help: &str, buckets: &[f64]| {
-            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-            let times = HistogramVec::new(options, &["source"])?;
-            registry.register(Box::new(times.clone()))?;
-            Ok::<_, prometheus::Error>(times)
-        };
-        let gauge = |name: &str, help: &str| {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
-        let queue_oldest_seconds = Gauge::new(
-            "pawl_queue_oldest_age_seconds",
-            "How long the oldest callback on the queue has waited.",
-        )?;
-        registry.register(Box::new(queue_oldest_seconds.clone()))?;
-        let attention = IntGaugeVec::new(
-            Opts::new("pawl_attention", "What waits for a person, by code."),
-            &["code"],
-        )?;
-        registry.register(Box::new(attention.clone()))?;
-        let up = IntGaugeVec::new(
-            Opts::new("pawl_up", "Whether the store and the queue could be asked just now."),
-            &["what"],
-        )?;
-        registry.register(Box::new(up.clone()))?;
-        let panics = IntCounter::new(
-            "pawl_panics_total",
-            "Faults of Pawl itself while a callback was received. Any is one too many.",
-        )?;
-        registry.register(Box::new(panics.clone()))?;
+        let all = Catalogue(registry.clone());
+        let info =
+            all.counts("pawl_build_info", "Always 1; the version is in the label.", "version")?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
-            callbacks: counters(
+            callbacks: all.counters(
                 "pawl_callbacks_total",
                 "Requests to the receive port, by how they were answered.",
                 &["source", "outcome"],
             )?,
-            verdicts: counters(
+            verdicts: all.counters(
                 "pawl_verdicts_total",
                 "Reports that were decided, by what they turned out to be.",
                 &["source", "verdict", "origin"],
             )?,
-            dead: counters(
+            dead: all.counters(
                 "pawl_dead_callbacks_total",
                 "Accepted callbacks that could not be read or applied.",
                 &["source", "origin"],
             )?,
-            accept_seconds: times(
+            accept_seconds: all.times(
                 "pawl_accept_duration_seconds",
                 "From a request's headers to its answer, for accepted callbacks.",
                 &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0],
             )?,
-            apply_lag_seconds: times(
+            apply_lag_seconds: all.times(
                 "pawl_apply_lag_seconds",
                 "From the receipt of a report to the commit of its verdict.",
                 &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0],
             )?,
-            in_flight: gauge("pawl_requests_in_flight", "Requests to the receive port under way.")?,
-            queue_depth: gauge("pawl_queue_depth", "Callbacks on the queue that are not settled.")?,
-            dead_letters: gauge("pawl_dead_letters", "Dead letters that are kept.")?,
-            queue_oldest_seconds,
-            attention,
-            up,
-            panics,
+            in_flight: all
+                .count("pawl_requests_in_flight", "Requests to the receive port under way.")?,
+            panics: all.counter(
+                "pawl_panics_total",
+                "Faults of Pawl itself while something was received or asked. Any is one too many.",
+            )?,
+            queue_depth: all
+                .count("pawl_queue_depth", "Callbacks on the queue that are not settled.")?,
+            queue_oldest_seconds: all.add(Gauge::new(
+                "pawl_queue_oldest_age_seconds",
+                "How long the oldest callback on the queue has waited.",
+            ))?,
+            dead_letters: all.count("pawl_dead_letters", "Dead letters that are kept.")?,
+            attention: all.counts("pawl_attention", "What waits for a person, by code.", "code")?,
+            up: all.counts(
+                "pawl_up",
+                "Whether the store and the queue could be asked just now.",
+                "what",
+            )?,
+            asks: all.counters(
+                "pawl_asks_total",
+                "Questions to providers about one order, by what came of them.",
+                &["source", "outcome"],
+            )?,
+            ask_seconds: all.times(
+                "pawl_ask_duration_seconds",
+                "From a question to a provider until its answer is on the queue, or is given up.",
+                &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
+            )?,
+            missed: all.counters(
+                "pawl_missed_callbacks_total",
+                "Callbacks that never came although the provider's answer had the news.",
+                &["source"],
+            )?,
+            awaited: all.counts(
+                "pawl_awaited_callbacks",
+                "Callbacks that have not come yet although the provider's answer had the news.",
+                "source",
+            )?,
+            oldest_open_seconds: all.ages(
+                "pawl_order_oldest_open_age_seconds",
+                "How long ago the oldest order that is not final was first heard of.",
+            )?,
+            overdue_seconds: all.ages(
+                "pawl_ask_overdue_seconds",
+                "For how long the order that waits longest to be asked about has been due.",
+            )?,
+            paused_seconds: all.ages(
+                "pawl_source_paused_seconds",
+                "For how long the provider is still left alone.",
+            )?,
             registry,
         })
     }
@@ -142,6 +211,17 @@ impl Metrics {
     /// Measures how long an accepted callback took to be answered.
     pub fn time_accept(&self, source: &str, secs: f64) {
         self.accept_seconds.with_label_values(&[source]).observe(secs);
+    }
+
+    /// Counts a question to a provider, and measures how long it took.
+    pub fn count_ask(&self, source: &str, outcome: &AskOutcome, took: Duration) {
+        self.asks.with_label_values(&[source, outcome.as_str()]).inc();
+        self.ask_seconds.with_label_values(&[source]).observe(took.as_secs_f64());
+    }
+
+    /// Counts callbacks that never came.
+    pub fn count_missed(&self, source: &str, count: u64) {
+        self.missed.with_label_values(&[source]).inc_by(count);
     }
 
     /// Counts a fault of ours.
@@ -171,11 +251,24 @@ impl Metrics {
         }
     }
 
-    async fn count_stored(&self, store: &Store) -> anyhow::Result<()> {
+    async fn count_stored(&self, store: &Store, at: Asked<'_>) -> anyhow::Result<()> {
         let mut reading = store.read().await?;
         self.dead_letters.set(reading.count_dead_letters().await?);
         let counts = reading.count_attention().await?;
+        let waits = reading.list_waits(at.sources).await?;
+        let pauses = reading.list_pauses().await?;
+        let now = reading.now(at.clock).await?;
         reading.rollback().await?;
+        for wait in waits {
+            let source = [wait.source.as_str()];
+            let age = |at: Option<Timestamp>| at.map_or(0.0, |at| now.since(at).as_secs_f64());
+            self.oldest_open_seconds.with_label_values(&source).set(age(wait.oldest_open));
+            self.overdue_seconds.with_label_values(&source).set(age(wait.next_ask));
+            self.awaited.with_label_values(&source).set(wait.silent);
+            let pause = pauses.iter().find(|(paused, ..)| *paused == wait.source);
+            let left = pause.map_or(0.0, |(_, until, _)| until.since(now).as_secs_f64());
+            self.paused_seconds.with_label_values(&source).set(left);
+        }
         for code in AttentionCode::ALL {
             let count = counts.iter().find(|(known, _)| known == code.as_str());
             self.attention.with_label_values(&[code.as_str()]).set(count.map_or(0, |(_, n)| *n));
@@ -196,11 +289,16 @@ impl Metrics {
     ///
     /// # Errors
     /// Where the metrics cannot be written as text.
-    pub async fn gather(&self, store: Option<&Store>, queue: &Queue) -> anyhow::Result<String> {
+    pub async fn gather(
+        &self,
+        store: Option<&Store>,
+        queue: &Queue,
+        at: Asked<'_>,
+    ) -> anyhow::Result<String> {
         let queued = self.count_queued(queue).await;
         self.note_up("queue", queued);
         if let Some(store) = store {
-            let stored = self.count_stored(store).await;
+            let stored = self.count_stored(store, at).await;
             self.note_up("store", stored);
         }
         let mut text = Vec::new();

@@ -69,6 +69,8 @@ pub struct StatusRule {
     pub outcome: Outcome,
     /// For a side track's status: what it implies on the payment track.
     pub implies: Option<Status>,
+    /// For how long an order may stay in it before a person is asked; the source's horizon if `None`.
+    pub horizon: Option<std::time::Duration>,
     /// Other spellings.
     pub aliases: Vec<String>,
 }

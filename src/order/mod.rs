@@ -5,9 +5,12 @@
 //! - [`machine`], [`rules`], [`expression`]: what a provider's words mean.
 //! - [`standing`]: where an order stands, worked out in `judge`, `known` and `fit`: its `heads`, its [`position`], what
 //!   holds its effects back, and what is `due`.
+//! - [`asking`]: when the provider is asked about an order.
+//! - [`silence`]: a callback that has not come although the answer had the news.
 //! - [`mod@decide`]: one report, one order, one decision; [`resolve`]: what a person may decide.
 
 pub mod amount;
+pub mod asking;
 mod chosen;
 pub mod decide;
 mod due;
@@ -24,10 +27,12 @@ pub mod position;
 pub mod report;
 pub mod resolve;
 pub mod rules;
+pub mod silence;
 pub mod slot;
 pub mod standing;
 pub mod timestamp;
 
+pub use asking::{Asking, Schedule};
 pub use decide::{Decision, Seen, Verdict, decide};
 pub use joined::Order;
 pub use report::Report;

@@ -97,12 +97,20 @@ pub enum AttentionCode {
     UnknownStatus,
     /// Two orders of which both had issued turned out to be one.
     Identity,
+    /// It stayed open although the provider answered for the whole horizon.
+    Unresolved,
 }
 
 impl AttentionCode {
     /// Every code.
-    pub const ALL: [Self; 5] =
-        [Self::Judgement, Self::Conflict, Self::Mismatch, Self::UnknownStatus, Self::Identity];
+    pub const ALL: [Self; 6] = [
+        Self::Judgement,
+        Self::Conflict,
+        Self::Mismatch,
+        Self::UnknownStatus,
+        Self::Identity,
+        Self::Unresolved,
+    ];
 
     /// The name in JSON, SQL and metrics.
     #[must_use]
@@ -113,6 +121,7 @@ impl AttentionCode {
             Self::Mismatch => "mismatch",
             Self::UnknownStatus => "unknown_status",
             Self::Identity => "identity",
+            Self::Unresolved => "unresolved",
         }
     }
 }

@@ -40,8 +40,26 @@ impl Timestamp {
     /// This instant and some seconds more, at most the end of the year 9999.
     #[must_use]
     pub fn plus_secs(self, secs: u64) -> Self {
-        let micros = i64::try_from(secs).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        self.plus(std::time::Duration::from_secs(secs))
+    }
+
+    /// This instant and some time more, at most the end of the year 9999.
+    #[must_use]
+    pub fn plus(self, time: std::time::Duration) -> Self {
+        let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(micros).min(YEAR_10000_MICROS - 1))
+    }
+
+    /// This instant and some time less; `None` before 1970.
+    #[must_use]
+    pub fn minus(self, time: std::time::Duration) -> Option<Self> {
+        Self::from_micros(self.0.checked_sub(i64::try_from(time.as_micros()).ok()?)?)
+    }
+
+    /// How much later this instant is than another; nothing where it is not.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> std::time::Duration {
+        std::time::Duration::from_micros(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
     }
 
     /// The instant for a library that has calendars.

@@ -46,6 +46,8 @@ pub(super) struct CallbackTable {
     pub signature: Spanned<Signature>,
     #[serde(default)]
     pub event: PlacesTable,
+    pub statuses: Option<Vec<Spanned<String>>>,
+    pub retry_window_secs: Option<u64>,
 }
 
 /// Where things are in a report, seen from the report's own place in the body.
@@ -174,6 +176,7 @@ pub(super) struct StatusTable {
     #[serde(default)]
     pub aliases: Vec<String>,
     pub implies: Option<Spanned<String>>,
+    pub horizon_secs: Option<u64>,
 }
 
 /// One kind of order.

@@ -5,19 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::Spanned;
 
-use super::definition::{
-    AskTable, AuthTable, Definition, EventTable, Legs, PlacesTable, SignTable, StatusTable, Texts,
-};
+use super::definition::{Definition, EventTable, Legs, PlacesTable, StatusTable, Texts};
 use super::json::Pointer;
+use super::load_ask::{check_header, load_ask, load_auth, load_called_back};
 use super::money::{load_kinds, money_legs};
 use super::read::Places;
-use super::request::{Ask, Auth};
 use super::sample::Sample;
-use super::signature::Signature;
-use super::template::Template;
 use super::{KindModes, Provider};
 use crate::mistake::{Mistake, nearest, read_toml};
 use crate::order::machine::{Machine, Outcome, StatusRule, normalise};
@@ -42,6 +39,8 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
     let callback = &definition.callback;
     let places = base.places(callback.at.as_ref(), &callback.event, &mut found);
     check_places(&definition, &places, &operations, &mut found);
+    let called_back = load_called_back(callback.statuses.as_deref(), &machine, &mut found);
+    let retry_window = Duration::from_secs(callback.retry_window_secs.unwrap_or(RETRY_WINDOW_SECS));
     let ask = definition.ask.as_ref().map(|ask| load_ask(ask, &base, &mut found));
     let auth = load_auth(&definition.auth, &mut found);
     check_header(&callback.signature, &mut found);
@@ -61,10 +60,15 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
         ask: ask.flatten(),
         samples,
         callback: places,
+        called_back,
+        retry_window,
         kind_words,
         operations,
     })
 }
+
+/// For how long a sender tries again where the definition does not say: three days, like most.
+const RETRY_WINDOW_SECS: u64 = 259_200;
 
 /// The mistakes that were found so far.
 #[derive(Default)]
@@ -132,6 +136,7 @@ fn rule_of(name: &Spanned<String>, table: &StatusTable) -> StatusRule {
         is_final: table.is_final,
         outcome: table.outcome.unwrap_or(Outcome::Pending),
         implies: table.implies.as_ref().map(status),
+        horizon: table.horizon_secs.map(Duration::from_secs),
         aliases: table.aliases.clone(),
     }
 }
@@ -215,7 +220,7 @@ fn pointers(texts: Option<&Texts>, found: &mut Found) -> Vec<Pointer> {
 }
 
 /// `[event]`, which both channels start from.
-struct Base<'a> {
+pub(super) struct Base<'a> {
     event: &'a EventTable,
     amounts: &'a BTreeMap<String, Vec<Pointer>>,
 }
@@ -223,7 +228,12 @@ struct Base<'a> {
 impl Base<'_> {
     /// Where things are in one channel: what `[event]` says, seen from the report's place in the
     /// body, and before it what the channel itself says, seen from the root.
-    fn places(&self, at: Option<&Texts>, own: &PlacesTable, found: &mut Found) -> Places {
+    pub(super) fn places(
+        &self,
+        at: Option<&Texts>,
+        own: &PlacesTable,
+        found: &mut Found,
+    ) -> Places {
         let roots = match at {
             None => vec![Pointer::default()],
             Some(_) => pointers(at, found),
@@ -313,71 +323,5 @@ fn check_places(
         let what =
             "a kind counts operations: [event] must say where operation and operation_id are";
         found.at(span, what);
-    }
-}
-
-fn load_ask(ask: &AskTable, base: &Base<'_>, found: &mut Found) -> Option<Ask> {
-    let path = template(ask.path.get_ref(), ask.path.span(), &ID_PLACES, found);
-    if !ask.path.get_ref().starts_with('/') {
-        found
-            .at(ask.path.span(), "a path starts with `/`: it is appended to the source's base_url");
-    }
-    let mut bodies = Vec::new();
-    for body in &ask.body {
-        let fields = body.get_ref().iter().filter_map(|(key, text)| {
-            Some((key.clone(), template(text, body.span(), &ID_PLACES, found)?))
-        });
-        bodies.push(fields.collect());
-    }
-    let answer = &ask.answer;
-    let places = base.places(answer.at.as_ref(), &answer.event, found);
-    let ok = answer
-        .ok
-        .as_ref()
-        .and_then(|ok| Some((found.parse(ok.at.get_ref(), ok.at.span())?, ok.is.clone())));
-    let signature = answer.signature.as_ref().map(|sign| load_sign(sign, found));
-    Some(Ask { method: ask.method, path: path?, bodies, places, ok, signature })
-}
-
-const ID_PLACES: [&str; 2] = ["order_id", "provider_id"];
-
-fn template(
-    text: &str,
-    span: Range<usize>,
-    allowed: &[&str],
-    found: &mut Found,
-) -> Option<Template> {
-    let template: Template = found.parse(text, span.clone())?;
-    for place in template.places() {
-        if !allowed.is_empty() && !allowed.contains(&place) {
-            let what =
-                format!("`{{{place}}}` is not known here: write {{{}}}", allowed.join("} or {"));
-            found.at(span.clone(), what);
-        }
-    }
-    Some(template)
-}
-
-fn load_auth(auth: &AuthTable, found: &mut Found) -> Auth {
-    let headers = auth.headers.iter().filter_map(|(name, text)| {
-        // Any place names a credential of the source.
-        Some((name.clone(), template(text.get_ref(), text.span(), &[], found)?))
-    });
-    let headers = headers.collect();
-    let sign = auth.sign.as_ref().map(|sign| load_sign(sign, found));
-    Auth { headers, sign }
-}
-
-fn load_sign(sign: &SignTable, found: &mut Found) -> (String, Signature) {
-    check_header(&sign.signature, found);
-    (sign.secret.clone(), sign.signature.get_ref().clone())
-}
-
-fn check_header(signature: &Spanned<Signature>, found: &mut Found) {
-    let header = &signature.get_ref().header;
-    let is_name = !header.is_empty()
-        && header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if !is_name {
-        found.at(signature.span(), format!("`{header}` is not a header's name"));
     }
 }

@@ -5,6 +5,7 @@ mod definition;
 pub mod headers;
 pub mod json;
 mod load;
+mod load_ask;
 mod money;
 pub mod read;
 pub mod request;
@@ -15,13 +16,14 @@ pub mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use read::Unreadable;
 pub use sample::Sample;
 
 use crate::mistake::Mistakes;
 use crate::order::machine::Machine;
-use crate::order::name::{Kind, OrderId};
+use crate::order::name::{Kind, OrderId, Status};
 use crate::order::report::{Origin, Report};
 use crate::order::rules::{KindRules, Policy, Rules};
 use crate::order::slot::Leg;
@@ -61,6 +63,10 @@ pub struct Provider {
     pub ask: Option<Ask>,
     /// Bodies and what they must come to.
     pub samples: Vec<Sample>,
+    /// How long the sender of a callback tries again until it gives up.
+    pub retry_window: Duration,
+    /// The statuses that callbacks are sent for; all of them if `None`.
+    called_back: Option<BTreeSet<Status>>,
     callback: Places,
     kind_words: BTreeMap<String, Kind>,
     operations: BTreeSet<String>,
@@ -210,6 +216,12 @@ impl Provider {
     #[must_use]
     pub fn tells_account(&self) -> bool {
         !self.callback.account.is_empty()
+    }
+
+    /// Whether a callback is sent when an order reaches a status.
+    #[must_use]
+    pub fn calls_back(&self, status: &Status) -> bool {
+        self.called_back.as_ref().is_none_or(|statuses| statuses.contains(status))
     }
 
     /// The kind's only leg, where it moves money on one.

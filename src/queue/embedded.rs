@@ -258,6 +258,8 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
         received_at: Timestamp::EPOCH,
         headers: Headers::default(),
         attempt: 0,
+        asked: std::collections::BTreeSet::new(),
+        said_at: None,
     };
     let header: CallbackHeader = serde_json::from_str(&header).unwrap_or_else(unreadable);
     let attempt: i64 = row.try_get(3)?;

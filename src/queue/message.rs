@@ -3,9 +3,12 @@
 //! The form (`application/vnd.pawl.callbacks.v1`) is, for each callback, a big-endian u32 length, a
 //! JSON header of that length, a u32 length, and the raw body.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::order::name::OrderId;
 use crate::order::report::Origin;
 use crate::order::timestamp::Timestamp;
 use crate::provider::headers::Headers;
@@ -39,6 +42,12 @@ pub struct CallbackHeader {
     /// How often it was given back to be tried again.
     #[serde(default)]
     pub attempt: u32,
+    /// For an answer: the ids of the order that was asked about. It must name one of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub asked: BTreeSet<OrderId>,
+    /// For an answer: when the provider gave it, by its own clock (`Date`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_at: Option<Timestamp>,
 }
 
 /// Why a message cannot be unpacked.
@@ -106,6 +115,8 @@ mod tests {
             received_at: "2026-01-01T00:00:00.000001Z".parse().expect("a time"),
             headers: [("content-type", "application/json")].into_iter().collect(),
             attempt: 3,
+            asked: BTreeSet::new(),
+            said_at: None,
         };
         Callback { header, body: body.to_vec() }
     }

@@ -207,6 +207,8 @@ impl Receiver {
                 received_at,
                 headers: keep_headers(&headers),
                 attempt: 0,
+                asked: std::collections::BTreeSet::new(),
+                said_at: None,
             },
             body: body.to_vec(),
         };

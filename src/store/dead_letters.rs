@@ -173,6 +173,8 @@ fn letter(row: &impl StoredRow) -> Result<DeadLetter, StoreError> {
         headers: row.json(3)?,
         received_at: row.time(6)?,
         attempt: 0,
+        asked: std::collections::BTreeSet::new(),
+        said_at: None,
     };
     let callback = Callback { header, body: row.bytes(4)? };
     Ok(DeadLetter { callback, reason: row.text(5)?, died_at: row.time(7)? })

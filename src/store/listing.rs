@@ -2,9 +2,12 @@
 
 use uuid::Uuid;
 
+use super::orders::{asking, silence};
 use super::row::{StoredRow, corrupt};
 use super::{StoreError, Transaction};
 use crate::order::Order;
+use crate::order::asking::Asking;
+use crate::order::silence::Silence;
 use crate::order::timestamp::Timestamp;
 
 /// An order as it is shown.
@@ -20,6 +23,14 @@ pub struct OrderRow {
     pub created_at: Timestamp,
     /// When it was last written.
     pub updated_at: Timestamp,
+    /// What is remembered of asking about it.
+    pub asking: Asking,
+    /// Somebody asks about it just now.
+    pub is_asked: bool,
+    /// What came of the last ask.
+    pub ask_outcome: Option<String>,
+    /// Which callback about it has not come.
+    pub silence: Option<Silence>,
 }
 
 /// Which orders to list.
@@ -50,7 +61,8 @@ impl Transaction {
         match self {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- listing.get_order
-                 select o.key, o.source, o.state, o.created_at, o.updated_at
+                 select o.key, o.source, o.state, o.created_at, o.updated_at, ask_phase, ask_step, ask_answers, next_ask_at,
+                     asked_at, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
                  from order_ids n join orders o on o.key = n.order_key
                  where n.source = ? and n.id = ?",
             )
@@ -63,7 +75,8 @@ impl Transaction {
             .transpose(),
             Self::Postgres(transaction) => sqlx::query(
                 "-- listing.get_order
-                 select o.key, o.source, o.state::text, o.created_at, o.updated_at
+                 select o.key, o.source, o.state::text, o.created_at, o.updated_at, ask_phase, ask_step, ask_answers, next_ask_at,
+                     asked_at, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
                  from order_ids n join orders o on o.key = n.order_key
                  where n.source = $1 and n.id = $2",
             )
@@ -85,7 +98,9 @@ impl Transaction {
         match self {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- listing.list_orders
-                 select key, source, state, created_at, updated_at from orders
+                 select key, source, state, created_at, updated_at, ask_phase, ask_step, ask_answers, next_ask_at,
+                     asked_at, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
+                 from orders
                  where (?1 is null or source = ?1) and (?2 is null or status = ?2)
                      and (not ?3 or attention_count > 0) and (?4 is null or key < ?4)
                  order by key desc limit ?5",
@@ -102,7 +117,9 @@ impl Transaction {
             .collect(),
             Self::Postgres(transaction) => sqlx::query(
                 "-- listing.list_orders
-                 select key, source, state::text, created_at, updated_at from orders
+                 select key, source, state::text, created_at, updated_at, ask_phase, ask_step, ask_answers, next_ask_at,
+                     asked_at, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
+                 from orders
                  where ($1::text is null or source = $1) and ($2::text is null or status = $2)
                      and (not $3 or attention_count > 0) and ($4::uuid is null or key < $4)
                  order by key desc limit $5",
@@ -168,5 +185,9 @@ fn shown(row: &impl StoredRow) -> Result<OrderRow, StoreError> {
         order: row.json(2)?,
         created_at: row.time(3)?,
         updated_at: row.time(4)?,
+        asking: asking(row, 5)?,
+        is_asked: row.bool(10)?,
+        ask_outcome: row.text_or_null(11)?,
+        silence: silence(row, 12)?,
     })
 }

@@ -4,16 +4,21 @@
 //! Invariants
 //! - A write states its precondition, and the number of rows that it changed is checked.
 //! - Database work is never cancelled half-way: whoever may be dropped (a request) spawns it.
-//! - One lock order for all writers: dead letters, ids, orders, then what belongs to orders, each sorted
-//!   by its key. What belongs to an order is written by who holds the order's lock.
+//! - One lock order for all writers: budgets, dead letters, ids, orders, then what belongs to orders, each
+//!   sorted by its key. What belongs to an order is written by who holds the order's lock.
 //! - A transaction never waits for the network: what it needs from elsewhere is there before it begins.
 //! - Verdict, event and effect are of one transaction, and on the primary. Nothing is found by a number
-//!   that counts up, and no row is skipped because somebody has it locked: who comes later waits, and finds
-//!   what was committed by its key or by its state.
-//! - No lock outlives its transaction: there are no leases and, but for migrations, no session locks.
-//! - Times are those of whoever writes: no statement asks the database's clock.
+//!   that counts up, and no row that must be decided is skipped because somebody has it locked: who comes
+//!   later waits, and finds what was committed by its key or by its state. Only who looks for something to
+//!   ask about passes over what is being worked on: it is found the next time.
+//! - No lock outlives its transaction: but for migrations there are no session locks. Who asks a provider
+//!   has a lease in the order's row, with a token: who lost it changes nothing.
+//! - Times are those of whoever writes; but leases, budgets and pauses, which several processes hold against
+//!   each other, go by the database's clock.
 
+mod asks;
 mod attention;
+mod budgets;
 mod dead_letters;
 mod deliveries;
 mod effects;
@@ -26,8 +31,11 @@ mod orders;
 pub mod postgres;
 mod row;
 pub mod sqlite;
+mod waits;
 
+pub use asks::{BegunAsk, DueAsk, Lane};
 pub use attention::AttentionRow;
+pub use budgets::Budget;
 pub use dead_letters::DeadLetter;
 pub use deliveries::{DeliveryRow, Settled};
 pub use effects::{EffectRow, NewEffect};
@@ -36,6 +44,7 @@ pub use events::{EventRow, KnownEvent, NewEvent, Repeat};
 pub use listing::{Filter, OrderRow};
 pub use names::NameRow;
 pub use orders::{Loaded, Written};
+pub use waits::Waits;
 
 use sqlx::{Postgres, Sqlite};
 

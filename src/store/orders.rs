@@ -5,9 +5,13 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use uuid::Uuid;
 
-use super::row::{StoredRow, json, key_list};
+use super::row::{StoredRow, corrupt, json, key_list};
 use super::{StoreError, Transaction, exactly};
+
 use crate::order::Order;
+use crate::order::asking::{Asking, Phase};
+use crate::order::name::Status;
+use crate::order::silence::Silence;
 use crate::order::timestamp::Timestamp;
 
 /// An order as it was read, locked for writing.
@@ -27,6 +31,10 @@ pub struct Loaded {
     pub effect_count: i64,
     /// How many things wait for a person.
     pub attention_count: i64,
+    /// What is remembered of asking about it.
+    pub asking: Asking,
+    /// Which callback about it has not come.
+    pub silence: Option<Silence>,
 }
 
 /// An order as it is to be written.
@@ -58,6 +66,10 @@ pub struct Written<'a> {
     pub is_held: bool,
     /// When it is to be judged again.
     pub judge_at: Option<Timestamp>,
+    /// What is remembered of asking about it. When it was last asked is for those who ask to write.
+    pub asking: Asking,
+    /// Which callback about it has not come.
+    pub silence: Option<&'a Silence>,
     /// Now.
     pub now: Timestamp,
 }
@@ -72,7 +84,9 @@ impl Transaction {
         match self {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- orders.lock_orders: SQLite has one writer, which we are
-                 select key, source, version, state, event_count, effect_count, attention_count
+                 select key, source, version, state, event_count, effect_count, attention_count,
+                     ask_phase, ask_step, ask_answers, next_ask_at, asked_at, silent_status,
+                     silent_since, is_missed
                  from orders where key in (select unhex(value) from json_each(?)) order by key",
             )
             .bind(key_list(keys)?)
@@ -83,7 +97,9 @@ impl Transaction {
             .collect(),
             Self::Postgres(transaction) => sqlx::query(
                 "-- orders.lock_orders
-                 select key, source, version, state::text, event_count, effect_count, attention_count
+                 select key, source, version, state::text, event_count, effect_count, attention_count,
+                     ask_phase, ask_step, ask_answers, next_ask_at, asked_at, silent_status,
+                     silent_since, is_missed
                  from orders where key = any($1) order by key for update",
             )
             .bind(keys)
@@ -131,14 +147,17 @@ impl Transaction {
             None => sqlx::query(
                 "-- orders.insert_order
                  insert into orders (version, state, event_count, effect_count, attention_count, kind,
-                     status, outcome, is_final, is_held, updated_at, judge_at, key, source, created_at)
-                 values (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     status, outcome, is_final, is_held, updated_at, judge_at, ask_phase, ask_step,
+                     ask_answers, next_ask_at, silent_status, silent_since, is_missed, key, source,
+                     created_at)
+                 values (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             ),
             Some(_) => sqlx::query(
                 "-- orders.update_order
                  update orders set version = version + 1, state = ?, event_count = ?, effect_count = ?,
                      attention_count = ?, kind = ?, status = ?, outcome = ?, is_final = ?, is_held = ?,
-                     updated_at = ?, judge_at = ?
+                     updated_at = ?, judge_at = ?, ask_phase = ?, ask_step = ?, ask_answers = ?,
+                     next_ask_at = ?, silent_status = ?, silent_since = ?, is_missed = ?
                  where key = ? and version = ?",
             ),
         };
@@ -154,6 +173,13 @@ impl Transaction {
             .bind(order.is_held)
             .bind(now)
             .bind(order.judge_at.map(Timestamp::micros))
+            .bind(order.asking.phase.as_str())
+            .bind(order.asking.step)
+            .bind(order.asking.answers)
+            .bind(order.asking.next_at.map(Timestamp::micros))
+            .bind(order.silence.map(|silence| silence.status.as_str()))
+            .bind(order.silence.map(|silence| silence.since.micros()))
+            .bind(order.silence.is_some_and(|silence| silence.is_missed))
             .bind(order.key);
         let query = match order.version {
             None => query.bind(order.source).bind(now),
@@ -165,25 +191,33 @@ impl Transaction {
 
 const INSERT_ORDERS: &str = "-- orders.insert_orders
     insert into orders (key, source, created_at, version, state, event_count, effect_count,
-        attention_count, kind, status, outcome, is_final, is_held, updated_at, judge_at)
+        attention_count, kind, status, outcome, is_final, is_held, updated_at, judge_at, ask_phase,
+        ask_step, ask_answers, next_ask_at, silent_status, silent_since, is_missed)
     select w.key, w.source, w.now, 1, w.state::json, w.event_count, w.effect_count, w.attention_count,
-        w.kind, w.status, w.outcome, w.is_final, w.is_held, w.now, w.judge_at
+        w.kind, w.status, w.outcome, w.is_final, w.is_held, w.now, w.judge_at, w.ask_phase, w.ask_step,
+        w.ask_answers, w.next_ask_at, w.silent_status, w.silent_since, w.is_missed
     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
         $7::bigint[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::boolean[],
-        $13::timestamptz[], $14::timestamptz[])
+        $13::timestamptz[], $14::timestamptz[], $15::text[], $16::bigint[], $17::bigint[],
+        $18::timestamptz[], $19::text[], $20::timestamptz[], $21::boolean[])
         w (key, source, version, state, event_count, effect_count, attention_count, kind, status, outcome,
-            is_final, is_held, now, judge_at)";
+            is_final, is_held, now, judge_at, ask_phase, ask_step, ask_answers, next_ask_at,
+            silent_status, silent_since, is_missed)";
 
 const UPDATE_ORDERS: &str = "-- orders.update_orders
     update orders o set version = o.version + 1, state = w.state::json, event_count = w.event_count,
         effect_count = w.effect_count, attention_count = w.attention_count, kind = w.kind,
         status = w.status, outcome = w.outcome, is_final = w.is_final, is_held = w.is_held,
-        updated_at = w.now, judge_at = w.judge_at
+        updated_at = w.now, judge_at = w.judge_at, ask_phase = w.ask_phase, ask_step = w.ask_step,
+        ask_answers = w.ask_answers, next_ask_at = w.next_ask_at, silent_status = w.silent_status,
+        silent_since = w.silent_since, is_missed = w.is_missed
     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
         $7::bigint[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::boolean[],
-        $13::timestamptz[], $14::timestamptz[])
+        $13::timestamptz[], $14::timestamptz[], $15::text[], $16::bigint[], $17::bigint[],
+        $18::timestamptz[], $19::text[], $20::timestamptz[], $21::boolean[])
         w (key, source, version, state, event_count, effect_count, attention_count, kind, status, outcome,
-            is_final, is_held, now, judge_at)
+            is_final, is_held, now, judge_at, ask_phase, ask_step, ask_answers, next_ask_at,
+            silent_status, silent_since, is_missed)
     where o.key = w.key and o.version = w.version";
 
 type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
@@ -209,9 +243,26 @@ fn bind<'q>(query: PgQuery<'q>, orders: &[&Written<'_>]) -> Result<PgQuery<'q>, 
         .bind(orders.iter().map(|order| order.is_final).collect::<Vec<_>>())
         .bind(orders.iter().map(|order| order.is_held).collect::<Vec<_>>())
         .bind(orders.iter().map(|order| order.now.datetime()).collect::<Vec<_>>())
+        .bind(times(orders, |order| order.judge_at))
+        .bind(texts(|order| Some(order.asking.phase.as_str().to_owned())))
+        .bind(orders.iter().map(|order| i64::from(order.asking.step)).collect::<Vec<_>>())
+        .bind(orders.iter().map(|order| i64::from(order.asking.answers)).collect::<Vec<_>>())
+        .bind(times(orders, |order| order.asking.next_at))
+        .bind(texts(|order| order.silence.map(|silence| silence.status.to_string())))
+        .bind(times(orders, |order| order.silence.map(|silence| silence.since)))
         .bind(
-            orders.iter().map(|order| order.judge_at.map(Timestamp::datetime)).collect::<Vec<_>>(),
+            orders
+                .iter()
+                .map(|order| order.silence.is_some_and(|silence| silence.is_missed))
+                .collect::<Vec<_>>(),
         ))
+}
+
+fn times(
+    orders: &[&Written<'_>],
+    column: fn(&Written<'_>) -> Option<Timestamp>,
+) -> Vec<Option<time::OffsetDateTime>> {
+    orders.iter().map(|order| column(order).map(Timestamp::datetime)).collect()
 }
 
 fn loaded(row: &impl StoredRow) -> Result<Loaded, StoreError> {
@@ -223,5 +274,29 @@ fn loaded(row: &impl StoredRow) -> Result<Loaded, StoreError> {
         event_count: row.int(4)?,
         effect_count: row.int(5)?,
         attention_count: row.int(6)?,
+        asking: asking(row, 7)?,
+        silence: silence(row, 12)?,
     })
+}
+
+/// What is remembered of asking, from this column on.
+pub(super) fn asking(row: &impl StoredRow, column: usize) -> Result<Asking, StoreError> {
+    let phase = row.text(column)?;
+    let phase = Phase::find(&phase).ok_or_else(|| corrupt(format!("there is no phase {phase}")))?;
+    let count = |column| Ok::<_, StoreError>(u32::try_from(row.int(column)?).unwrap_or(u32::MAX));
+    Ok(Asking {
+        phase,
+        step: count(column + 1)?,
+        answers: count(column + 2)?,
+        next_at: row.time_or_null(column + 3)?,
+        asked_at: row.time_or_null(column + 4)?,
+    })
+}
+
+/// Which callback has not come, from this column on.
+pub(super) fn silence(row: &impl StoredRow, column: usize) -> Result<Option<Silence>, StoreError> {
+    let Some(status) = row.text_or_null(column)? else { return Ok(None) };
+    let since = row.time_or_null(column + 1)?;
+    let since = since.ok_or_else(|| corrupt("a silence without a beginning"))?;
+    Ok(Some(Silence { status: Status::new(status), since, is_missed: row.bool(column + 2)? }))
 }

@@ -13,11 +13,14 @@ use crate::order::timestamp::Timestamp;
 /// A row of either dialect; columns are counted from 0.
 pub(super) trait StoredRow {
     fn uuid(&self, column: usize) -> Result<Uuid, StoreError>;
+    fn uuid_or_null(&self, column: usize) -> Result<Option<Uuid>, StoreError>;
     fn int(&self, column: usize) -> Result<i64, StoreError>;
     fn text(&self, column: usize) -> Result<String, StoreError>;
     fn text_or_null(&self, column: usize) -> Result<Option<String>, StoreError>;
     fn bytes(&self, column: usize) -> Result<Vec<u8>, StoreError>;
     fn time(&self, column: usize) -> Result<Timestamp, StoreError>;
+    fn time_or_null(&self, column: usize) -> Result<Option<Timestamp>, StoreError>;
+    fn bool(&self, column: usize) -> Result<bool, StoreError>;
 
     /// JSON that is selected as text.
     fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T, StoreError> {
@@ -29,6 +32,9 @@ macro_rules! stored_row {
     ($row:ty, $time:expr) => {
         impl StoredRow for $row {
             fn uuid(&self, column: usize) -> Result<Uuid, StoreError> {
+                self.try_get(column).map_err(corrupt)
+            }
+            fn uuid_or_null(&self, column: usize) -> Result<Option<Uuid>, StoreError> {
                 self.try_get(column).map_err(corrupt)
             }
             fn int(&self, column: usize) -> Result<i64, StoreError> {
@@ -46,6 +52,13 @@ macro_rules! stored_row {
             fn time(&self, column: usize) -> Result<Timestamp, StoreError> {
                 let found = self.try_get(column).map_err(corrupt)?;
                 $time(found).ok_or_else(|| corrupt(format!("{found} is no time")))
+            }
+            fn time_or_null(&self, column: usize) -> Result<Option<Timestamp>, StoreError> {
+                let Some(found) = self.try_get(column).map_err(corrupt)? else { return Ok(None) };
+                $time(found).map(Some).ok_or_else(|| corrupt(format!("{found} is no time")))
+            }
+            fn bool(&self, column: usize) -> Result<bool, StoreError> {
+                self.try_get(column).map_err(corrupt)
             }
         }
     };

@@ -101,6 +101,13 @@ impl Database {
         let writer = pool(1).connect_with(options.clone()).await?;
         check(&writer).await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+        // Nobody else has the file: who had a lease on an order is gone.
+        sqlx::query(
+            "-- asks.end_leases
+             update orders set ask_lease_until = null, ask_token = null where ask_token is not null",
+        )
+        .execute(&writer)
+        .await?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self { writer, readers, _lock: Arc::new(lock) })
     }

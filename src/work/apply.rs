@@ -10,12 +10,17 @@ use uuid::Uuid;
 use super::groups::Groups;
 use super::working::{Working, Writing};
 use crate::config::Source;
+use crate::order::asking::{AskRules, News};
 use crate::order::decide::{Seen, Verdict, decide, judge_again};
 use crate::order::joined::Order;
 use crate::order::name::{OrderId, Role};
 use crate::order::report::{Origin, Report};
 use crate::order::timestamp::Timestamp;
 use crate::store::{DeadLetter, Loaded, NameRow, StoreError, Transaction};
+
+fn ask_rules(source: &Source, seed: Uuid) -> AskRules<'_> {
+    AskRules { schedule: &source.schedule, machine: &source.rules.machine, seed }
+}
 
 /// Why reports could not be applied. Nothing of them was.
 #[derive(Debug, thiserror::Error)]
@@ -251,15 +256,16 @@ impl Apply {
                 received_at: report.received_at,
             },
         };
-        working.take(report, seen, decision);
+        working.take(ask_rules(source, key), source, (report, seen), decision, self.now);
         applied
     }
 
-    /// Judges an order again without news: what was held back for a time, and that time has come.
-    pub fn judge_again(&mut self, source: &Source, key: Uuid) {
+    /// Judges an order again without a report: what was held back for a time, and that time has come; or
+    /// the provider answered that it knows no such order.
+    pub fn judge_again(&mut self, source: &Source, key: Uuid, news: News) {
         let Some(working) = self.orders.get_mut(&key) else { return };
         let (order, standing, effects) = judge_again(&source.rules, &working.order, self.now);
-        working.stand(order, standing);
+        working.stand(ask_rules(source, key), order, standing, news, self.now);
         // No event brought them; what did is that time has passed.
         working.issue(&format!("judged:{}", self.now), effects);
     }

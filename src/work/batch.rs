@@ -118,11 +118,15 @@ fn read<'a>(
     let source = source.ok_or_else(|| format!("there is no source `{}`", header.source))?;
     let reports = match header.origin {
         Origin::Callback => source.provider.read_callback(&callback.body, header.received_at),
-        Origin::Feed
-        | Origin::Answer
-        | Origin::Action
-        | Origin::Registration
-        | Origin::Operator => {
+        Origin::Answer => {
+            let missing = || format!("{} cannot be asked any more", source.provider.title);
+            let ask = source.provider.ask.as_ref().ok_or_else(missing)?;
+            source
+                .provider
+                .read_answer(ask, &header.asked, &callback.body, header.said_at, header.received_at)
+                .map(|report| vec![report])
+        }
+        Origin::Feed | Origin::Action | Origin::Registration | Origin::Operator => {
             return Err(format!("no way to read what came by {}", header.origin.as_str()));
         }
     };

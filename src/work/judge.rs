@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::Worker;
 use super::apply::{Apply, ApplyError};
+use crate::order::asking::News;
 use crate::store::StoreError;
 
 /// How often we look for orders whose time has come.
@@ -28,6 +29,10 @@ impl Worker {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
             }
+            if let Err(error) = self.count_missed().await {
+                let error = anyhow::Error::new(error);
+                tracing::error!(error = format!("{error:#}"), "cannot count missed callbacks");
+            }
             match self.judge_due(&mut failing).await {
                 Ok(0) => {}
                 Ok(judged) => tracing::info!(judged, "judged {judged} orders again"),
@@ -37,6 +42,25 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Counts the callbacks that have not come although the provider's answer had the news, and for which
+    /// the sender no longer tries.
+    async fn count_missed(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut reading = self.store.read().await?;
+        let sources: Vec<&str> = self.sources.keys().map(String::as_str).collect();
+        let waits = reading.list_waits(&sources).await?;
+        reading.rollback().await?;
+        for wait in waits.iter().filter(|wait| wait.silent > 0) {
+            let Some(source) = self.sources.get(&wait.source) else { continue };
+            let Some(until) = now.minus(source.provider.retry_window) else { continue };
+            let mut transaction = self.store.begin().await?;
+            let missed = transaction.mark_missed(&source.name, until).await?;
+            transaction.commit().await?;
+            self.metrics.count_missed(&source.name, missed);
+        }
+        Ok(())
     }
 
     /// Judges the orders whose time has come; how many there were. Those of a source that is no longer
@@ -88,7 +112,7 @@ impl Worker {
                 apply.loaded().map(|(key, source)| (key, source.to_owned())).collect();
             for (key, source) in loaded {
                 if let Some(source) = sources.get(&source) {
-                    apply.judge_again(source, key);
+                    apply.judge_again(source, key, News::Nothing);
                 }
             }
             apply.write().await?;

@@ -16,13 +16,13 @@ mod working;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Source, Work};
 use crate::observe::metrics::Metrics;
+use crate::pause::Pauses;
 use crate::queue::{Consumer, Delivery, Settle};
 use crate::store::{DeadLetter, Store, StoreError};
 use apply::{ApplyError, Outcome};
@@ -45,9 +45,6 @@ pub struct Worker {
     pub limits: Work,
 }
 
-/// The first delay before the store is tried again, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-
 /// How often a batch is tried again at once because somebody else was first: then it pauses, too.
 const RACES_MAX: u32 = 5;
 
@@ -57,12 +54,12 @@ const STALLS_MAX: u32 = 3;
 impl Worker {
     /// Works until it is told to stop. A batch that was begun is brought to its end.
     pub async fn run(self, mut consumer: Consumer, stop: CancellationToken) {
-        let mut pause = PAUSE.0;
+        let mut pauses = Pauses::reconnect();
         while !stop.is_cancelled() {
             let (max, linger) = (self.limits.batch_max, self.limits.linger);
             match consumer.next(max, linger, &stop).await {
                 Ok(batch) => {
-                    pause = PAUSE.0;
+                    pauses.reset();
                     self.process(&mut consumer, batch, &stop).await;
                 }
                 Err(error) => {
@@ -70,7 +67,7 @@ impl Worker {
                         error = format!("{:#}", anyhow::Error::new(error)),
                         "cannot take callbacks"
                     );
-                    wait(&mut pause, &stop).await;
+                    pauses.wait(&stop).await;
                 }
             }
         }
@@ -84,7 +81,7 @@ impl Worker {
         batch: Vec<Delivery>,
         stop: &CancellationToken,
     ) {
-        let mut pause = PAUSE.0;
+        let mut pauses = Pauses::reconnect();
         // Halves are worked off in order, so that callbacks keep theirs.
         let mut waiting = vec![batch];
         let (mut raced, mut stalled) = (0, 0);
@@ -131,7 +128,7 @@ impl Worker {
                 Err(ApplyError::Store(StoreError::Raced)) if part.len() == 1 => {
                     tracing::warn!("a callback loses every race for its order");
                     waiting.push(part);
-                    wait(&mut pause, stop).await;
+                    pauses.wait(stop).await;
                 }
                 Err(ApplyError::Store(error @ StoreError::Unavailable(_))) => {
                     let error = anyhow::Error::new(error);
@@ -146,7 +143,7 @@ impl Worker {
                         if stalled > STALLS_MAX { part.len().div_ceil(2) } else { part.len() };
                     waiting.push(part.split_off(half));
                     waiting.push(part);
-                    wait(&mut pause, stop).await;
+                    pauses.wait(stop).await;
                 }
                 Err(error) if part.len() > 1 => {
                     tracing::warn!(error = %error, "halving a batch of {}", part.len());
@@ -157,7 +154,7 @@ impl Worker {
                 Err(error) => {
                     let reason = format!("{:#}", anyhow::Error::new(error));
                     if self.bury(&part[0], reason).await.is_err() {
-                        wait(&mut pause, stop).await;
+                        pauses.wait(stop).await;
                     }
                     // Found settled the next time, whether or not it was buried.
                     waiting.push(part);
@@ -201,12 +198,4 @@ impl Worker {
             outcome.log();
         }
     }
-}
-
-async fn wait(pause: &mut Duration, stop: &CancellationToken) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(*pause) => {}
-    }
-    *pause = (*pause * 2).min(PAUSE.1);
 }

@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use crate::config::Source;
+use crate::order::asking::{AskRules, Asking, News, Phase};
 use crate::order::decide::{Decision, Seen, Verdict};
 use crate::order::effect::Effect;
 use crate::order::joined::Order;
 use crate::order::name::{EventId, Kind, Status};
-use crate::order::report::Report;
-use crate::order::standing::{Attention, Standing};
+use crate::order::report::{Origin, Report};
+use crate::order::silence::Silence;
+use crate::order::standing::{Attention, AttentionCode, Standing};
 use crate::order::timestamp::Timestamp;
 use crate::store::{Loaded, NewEffect, NewEvent, Repeat, StoreError, Transaction, Written};
+
+/// The key by which a person dismisses that an order stayed open.
+const UNRESOLVED: &str = "unresolved";
 
 /// An order that is being worked on.
 #[derive(Debug)]
@@ -22,8 +28,12 @@ pub(super) struct Working {
     event_count: i64,
     effect_count: i64,
     attention_count: i64,
+    asking: Asking,
+    silence: Option<Silence>,
     /// Where it stands, once something was decided.
     standing: Option<Standing>,
+    /// What then waits for a person.
+    attention: Vec<Attention>,
     /// Events that are known, of those that were asked for.
     pub known: BTreeMap<EventId, Report>,
     events: Vec<Event>,
@@ -52,7 +62,10 @@ impl Working {
             event_count: 0,
             effect_count: 0,
             attention_count: 0,
+            asking: Asking::default(),
+            silence: None,
             standing: None,
+            attention: Vec::new(),
             known: BTreeMap::new(),
             events: Vec::new(),
             repeats: Vec::new(),
@@ -69,6 +82,8 @@ impl Working {
             event_count: loaded.event_count,
             effect_count: loaded.effect_count,
             attention_count: loaded.attention_count,
+            asking: loaded.asking,
+            silence: loaded.silence,
             ..Self::new(loaded.source)
         }
     }
@@ -76,11 +91,29 @@ impl Working {
     /// Takes in another order that turned out to be this one.
     pub(super) fn swallow(&mut self, other: Loaded) {
         self.order = std::mem::take(&mut self.order).merge(other.order.clone());
+        self.asking = self.asking.merge(other.asking);
+        self.silence = self.silence.take().or(other.silence.clone());
         self.merged.push(other);
     }
 
-    /// Takes what was decided.
-    pub(super) fn take(&mut self, report: &Report, seen: Seen, decision: Decision) {
+    /// Takes what was decided about a report.
+    pub(super) fn take(
+        &mut self,
+        ask_rules: AskRules<'_>,
+        source: &Source,
+        (report, seen): (&Report, Seen),
+        decision: Decision,
+        now: Timestamp,
+    ) {
+        let machine = &source.rules.machine;
+        let calls_back = |status: &Status| source.provider.calls_back(status);
+        let silence = self.silence.take();
+        self.silence = Silence::after(silence, machine, calls_back, &self.order, report);
+        let news = News::Report {
+            moved: !decision.moves.is_empty(),
+            wants_answer: decision.ask.is_some(),
+            is_answer: report.origin == Origin::Answer,
+        };
         if seen == Seen::New {
             let payment = decision.moves.iter().find(|step| step.track.is_payment());
             let moved = payment.map(|step| (only(&step.from), only(&step.to)));
@@ -94,9 +127,8 @@ impl Working {
         } else {
             self.repeats.push((report.event_id.clone(), report.received_at));
         }
-        self.order = decision.order;
-        self.standing = Some(decision.standing);
         self.issue(report.event_id.as_str(), decision.effects);
+        self.stand(ask_rules, decision.order, decision.standing, news, now);
     }
 
     /// Takes effects that are issued, and what brought them.
@@ -104,8 +136,32 @@ impl Working {
         self.effects.extend(effects.into_iter().map(|effect| (event_id.to_owned(), effect)));
     }
 
-    /// Takes where it stands now, after it was judged without news.
-    pub(super) fn stand(&mut self, order: Order, standing: Standing) {
+    /// Takes where it stands now, and why that was looked at.
+    pub(super) fn stand(
+        &mut self,
+        ask_rules: AskRules<'_>,
+        order: Order,
+        standing: Standing,
+        news: News,
+        now: Timestamp,
+    ) {
+        self.asking = self.asking.after(ask_rules, &standing, news, now);
+        self.attention = standing.attention.clone();
+        if self.asking.phase == Phase::Unresolved && !order.waived.contains_key(UNRESOLVED) {
+            let text = match &standing.status {
+                Some(status) => format!(
+                    "the provider was asked again and again, and still says `{status}`: ask it by other \
+                     means what became of the order"
+                ),
+                None => {
+                    "the provider was asked again and again, and nothing certain is known of the \
+                         order: ask it by other means whether it exists"
+                        .to_owned()
+                }
+            };
+            let (code, key) = (AttentionCode::Unresolved, UNRESOLVED.to_owned());
+            self.attention.push(Attention { code, key, text });
+        }
         self.order = order;
         self.standing = Some(standing);
     }
@@ -124,13 +180,15 @@ impl Working {
             order: &self.order,
             event_count: event_count + merged_events + count(self.events.len()),
             effect_count: effect_count + merged_effects + count(self.effects.len()),
-            attention_count: count(standing.attention.len()),
+            attention_count: count(self.attention.len()),
             kind: standing.kind.as_ref().map(Kind::as_str),
             status: standing.status.as_ref().map(Status::as_str),
             outcome: standing.outcome.map(crate::order::machine::Outcome::as_str),
             is_final: standing.is_final,
             is_held: !standing.holds.is_empty(),
             judge_at: standing.judge_again_at(),
+            asking: self.asking,
+            silence: self.silence.as_ref(),
             now,
         });
         for from in &self.merged {
@@ -169,8 +227,8 @@ impl Working {
                 issued_at: now,
             });
         }
-        if self.attention_count > 0 || !standing.attention.is_empty() || !self.merged.is_empty() {
-            writing.attention.push((key, &standing.attention));
+        if self.attention_count > 0 || !self.attention.is_empty() || !self.merged.is_empty() {
+            writing.attention.push((key, &self.attention));
         }
     }
 }

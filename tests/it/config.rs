@@ -91,6 +91,27 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[source.shop]",
         "[admin]\nlisten = \"0.0.0.0:8081\"\n[source.shop]",
     ),
+    (
+        "a key of asking that is misspelt",
+        "settle_after = { error = 600 }",
+        "[source.shop.ask]\nfirst = 5",
+    ),
+    (
+        "a first delay of nothing",
+        "settle_after = { error = 600 }",
+        "[source.shop.ask]\nfirst_secs = 0",
+    ),
+    (
+        "a longest delay below the first",
+        "settle_after = { error = 600 }",
+        "[source.shop.ask]\ncap_secs = 5",
+    ),
+    (
+        "a budget of nothing",
+        "settle_after = { error = 600 }",
+        "[source.shop.limits]\nrequests_per_second = 0",
+    ),
+    ("nothing to ask with", "api_key = { env = \"KEY\" }, ", ""),
     ("a log level that is none", "[source.shop]", "[log]\nlevel = \"loud\"\n[source.shop]"),
     (
         "a folder of providers that is not there",

@@ -73,6 +73,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("an outcome that does not exist", "\"succeeded\"", "\"won\""),
     ("a track that does not exist", "[status.pending]", "[status.pending]\ntrack = \"refund\""),
     ("a status that is not in the form", "[status.pending]", "[status.\"Pending Now\"]"),
+    (
+        "a callback for no status",
+        "[callback.signature]",
+        "[callback]\nstatuses = [\"payed\"]\n[callback.signature]",
+    ),
     ("two statuses of one spelling", "[status.failed]", "[status.failed]\naliases = [\"Paid\"]"),
     ("implying on the payment track", "[status.failed]", "[status.failed]\nimplies = \"paid\""),
     (

@@ -6,5 +6,6 @@ mod daemon;
 mod definition;
 mod flypay;
 mod order;
+mod poll;
 mod rabbit;
 mod tidy;

@@ -18,6 +18,7 @@ use super::confirms::{Confirmed, InFlight, poll_confirms};
 use super::link::{Address, LinkError, channel, confirming_channel, step};
 use super::state::State;
 use super::topology::{Names, Route};
+use crate::pause::Pauses;
 use crate::queue::PublishError;
 use crate::queue::message::{CONTENT_TYPE, Callback, pack};
 
@@ -36,9 +37,6 @@ const CONFIRM_MAX: Duration = Duration::from_secs(5);
 
 /// How often the connection is looked at while nothing happens.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// The first delay before connecting again, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Something to publish, and who waits for it.
 #[derive(Debug)]
@@ -305,14 +303,13 @@ fn describe(error: LinkError) -> String {
 
 /// Connects, for as long as it takes.
 async fn connect(address: &Address, names: &Names) -> Link {
-    let mut pause = PAUSE.0;
+    let mut pauses = Pauses::reconnect();
     loop {
         match Link::open(address, names).await {
             Ok(link) => return link,
             Err(error) => tracing::warn!(error = describe(error), "cannot connect for publishing"),
         }
-        tokio::time::sleep(pause).await;
-        pause = (2 * pause).min(PAUSE.1);
+        tokio::time::sleep(pauses.pause()).await;
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) fn raw(message: &Message, now: Timestamp) -> Callback {
         received_at: now,
         headers: Headers::default(),
         attempt: 0,
+        asked: std::collections::BTreeSet::new(),
+        said_at: None,
     };
     Callback { header, body: message.data.clone() }
 }

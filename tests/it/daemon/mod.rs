@@ -6,7 +6,7 @@ mod database;
 mod distributed;
 mod embedded;
 mod flow;
-mod form;
+pub(crate) mod form;
 mod ledger;
 pub(crate) mod outage;
 mod postgres;
@@ -39,7 +39,7 @@ pub(crate) struct Pawl {
     daemon: Option<Daemon>,
     text: String,
     /// Removed with all that is in it when the test ends.
-    _own: form::Own,
+    own: form::Own,
 }
 
 /// What an HTTP request was answered with.
@@ -85,7 +85,7 @@ impl Pawl {
         let clock = Clock::default();
         let daemon = start(&text, &clock).await;
         let (receive, admin) = (daemon.receive_address.unwrap(), daemon.admin_address);
-        Self { clock, receive, admin, daemon: Some(daemon), text, _own: own }
+        Self { clock, receive, admin, daemon: Some(daemon), text, own }
     }
 
     /// Stops it and starts it again, on other ports.
@@ -94,6 +94,28 @@ impl Pawl {
         let daemon = start(&self.text, &self.clock).await;
         (self.receive, self.admin) = (daemon.receive_address.unwrap(), daemon.admin_address);
         self.daemon = Some(daemon);
+    }
+
+    /// Its configuration.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The URLs of its database and its broker, where it has any.
+    pub(crate) fn urls(&self) -> Option<&(Secret, Secret)> {
+        self.own.urls.as_ref()
+    }
+
+    /// Its file, where it is embedded.
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.own.folder.path().join("pawl.db")
+    }
+
+    /// Ends it where it stands: nothing that is under way is brought to its end.
+    pub(crate) async fn crash(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.abort().await;
+        }
     }
 
     pub(crate) async fn stop(&mut self) {

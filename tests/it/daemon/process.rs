@@ -9,6 +9,9 @@ use tokio::process::{Child, Command};
 use super::form::{Form, Own};
 use super::{Pawl, SECRET, callback, sign, withdrawal};
 
+/// The embedded form is one process with all of them.
+const ALL_ROLES: &str = "receive,work,poll,admin";
+
 /// A daemon in a process of its own.
 pub(super) struct Process {
     pub child: Child,
@@ -19,7 +22,7 @@ pub(super) struct Process {
 impl Process {
     /// Starts all roles, and waits until it says where it listens.
     pub(super) async fn start(own: &Own, plant: &str) -> Self {
-        Self::start_roles(own, "receive,work,admin", plant).await
+        Self::start_roles(own, ALL_ROLES, plant).await
     }
 
     pub(super) async fn start_roles(own: &Own, roles: &str, plant: &str) -> Self {
@@ -44,8 +47,11 @@ impl Process {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (mut receive, mut admin) = (None, None);
+        let mut said = String::new();
         while admin.is_none() {
-            let line = lines.next_line().await.unwrap().expect("it starts");
+            let line = lines.next_line().await.unwrap();
+            let line = line.unwrap_or_else(|| panic!("it does not start:{said}"));
+            said = format!("{said}\n{line}");
             let address = |before: &str| {
                 let rest = line.split(before).nth(1)?;
                 let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))?;
@@ -80,7 +86,7 @@ impl Process {
 }
 
 /// Runs the program to its end: exit code, standard output, standard error.
-async fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+pub(super) async fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pawl"))
         .args(args)
@@ -268,7 +274,7 @@ async fn a_callback_is_not_accepted_by_a_process_that_is_gone() {
 async fn when_the_disk_was_full_and_no_longer_is_callbacks_are_accepted_again() {
     let own = Own::new(Form::Embedded).await;
     let limited = "trap '' XFSZ; ulimit -Sf 600; exec \"$0\" \"$@\"";
-    let process = Process::start_by(&own, &["bash", "-c", limited], "receive,work,admin", "").await;
+    let process = Process::start_by(&own, &["bash", "-c", limited], ALL_ROLES, "").await;
     let large = |n: usize| {
         let pad = " ".repeat(100_000);
         format!("{}{pad}", withdrawal(&format!("full-{n}"), "new"))

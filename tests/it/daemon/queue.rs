@@ -117,6 +117,8 @@ pub(crate) fn callback(clock: &Clock, n: usize) -> Callback {
         received_at: clock.now(),
         headers: [("user-agent", "test")].into_iter().collect(),
         attempt: 0,
+        asked: std::collections::BTreeSet::new(),
+        said_at: None,
     };
     Callback { header, body: format!("body {n} \0\u{1f600}").into_bytes() }
 }

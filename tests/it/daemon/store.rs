@@ -67,6 +67,8 @@ pub(super) fn written(key: Uuid, version: Option<i64>, order: &Order) -> Written
         is_final: false,
         is_held: false,
         judge_at: None,
+        asking: pawl::order::Asking::default(),
+        silence: None,
         now: Timestamp::EPOCH,
     }
 }
@@ -379,6 +381,8 @@ async fn dead_letters_stay_as_they_are(store: &Store) {
                 received_at: micros(1),
                 headers: [("x-request-id", "\0")].into_iter().collect(),
                 attempt: 0,
+                asked: std::collections::BTreeSet::new(),
+                said_at: None,
             },
             body: b"\0\xff".to_vec(),
         },

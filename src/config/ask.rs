@@ -1,0 +1,81 @@
+//! How a source's provider is asked: when, and how often.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::Check;
+use super::file::{AskTable, LimitsTable, SourceTable};
+use super::source::Limits;
+use crate::order::asking::Schedule;
+use crate::provider::Provider;
+
+/// Ten years: nobody means more.
+const SECS_MAX: usize = 315_360_000;
+
+impl Check<'_> {
+    pub(super) fn schedule(&mut self, table: &AskTable) -> Schedule {
+        let mut secs = |given: &Option<Spanned<u64>>, default, least| {
+            let secs = self.number(given.as_ref(), default, least..=SECS_MAX);
+            Duration::from_secs(secs as u64)
+        };
+        let (first, cap) = (secs(&table.first_secs, 10, 1), secs(&table.cap_secs, 900, 1));
+        let horizon = secs(&table.horizon_secs, 86_400, 1);
+        let watch = secs(&table.watch_secs, 86_400, 1);
+        if let Some(cap_secs) = table.cap_secs.as_ref().filter(|_| cap < first) {
+            let what = "the longest delay is shorter than the first one: make cap_secs at least \
+                        first_secs";
+            self.wrong(cap_secs.span(), what);
+        }
+        let watch_secs = u64::from(self.count(table.watch_days.as_ref(), 30, 0..=3650)) * 86_400;
+        Schedule {
+            first,
+            factor: self.count(table.factor.as_ref(), 2, 1..=100),
+            cap,
+            horizon,
+            watch,
+            watch_answers: u32::try_from(watch_secs / watch.as_secs().max(1)).unwrap_or(u32::MAX),
+        }
+    }
+
+    pub(super) fn limits(&mut self, table: &LimitsTable) -> Limits {
+        Limits {
+            requests_per_second: self.count(table.requests_per_second.as_ref(), 5, 1..=10_000),
+            burst: self.count(table.burst.as_ref(), 10, 1..=10_000),
+        }
+    }
+
+    fn count(
+        &mut self,
+        given: Option<&Spanned<u64>>,
+        default: usize,
+        range: RangeInclusive<usize>,
+    ) -> u32 {
+        u32::try_from(self.number(given, default, range)).unwrap_or(u32::MAX)
+    }
+
+    /// A base URL alone asks nobody: what asking needs must be there with it.
+    pub(super) fn check_asking(&mut self, table: &SourceTable, provider: &Provider) {
+        let Some(url) = &table.base_url else { return };
+        if provider.ask.is_none() {
+            let what = format!(
+                "{} cannot be asked about an order: its definition has no [ask]; remove base_url",
+                provider.title
+            );
+            return self.wrong(url.span(), what);
+        }
+        let given = |name: &str| table.credentials.keys().any(|key| key.get_ref() == name);
+        let missing: Vec<&str> =
+            provider.credentials().into_iter().filter(|name| !given(name)).collect();
+        if !missing.is_empty() {
+            let names = missing.join(" and ");
+            let what = format!(
+                "{} is asked with the credentials that are missing here: {names}; add credentials = {{ {} = \
+                 {{ env = \"...\" }} }}",
+                provider.title, missing[0]
+            );
+            self.wrong(url.span(), what);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Asks providers about orders, and puts what they answer on the queue like a callback.
+//!
+//! Invariants
+//! - An attempt is stored before the call: whoever dies in a call cannot hammer the provider.
+//! - A refusal by the budget is no attempt. Nobody asks while the source is paused.
+//! - An order is asked about by one at a time: its row has a lease. Who was away for longer than that
+//!   makes no call any more, and changes nothing; an answer that it has all the same is joined like any
+//!   other.
+//! - Only what is readable, authentic and about the order that was asked about is an answer. Everything
+//!   else is no information: it moves no order, and closes none.
+//! - No transaction waits for the network.
+
+pub mod budget;
+pub mod client;
+mod clock_watch;
+pub mod outcome;
+mod turn;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config::Source;
+use crate::observe::metrics::Metrics;
+use crate::order::asking::AskRules;
+use crate::pause::Pauses;
+use crate::queue::Queue;
+use crate::store::{BegunAsk, Budget, DueAsk, Lane, Store, StoreError};
+use clock_watch::ClockWatch;
+use turn::Turn;
+
+/// How long an order is one poller's: longer than an ask and the queue's confirm can take together.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// How many asks a process may have under way at one source.
+const IN_FLIGHT_MAX: usize = 64;
+
+/// How long we wait at most before we look again for orders that are due: somebody else may have made
+/// one due.
+pub const LOOK: Duration = Duration::from_millis(250);
+
+/// Asks about the orders of one source.
+#[derive(Clone, Debug)]
+pub struct Poller {
+    /// Where orders are kept.
+    pub store: Store,
+    /// Where answers go.
+    pub queue: Queue,
+    /// Which source.
+    pub source: Arc<Source>,
+    /// Where it is asked.
+    pub base_url: String,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The connections to it.
+    pub client: reqwest::Client,
+}
+
+/// What was written so little ahead of the clock was written while we looked at it.
+const JUST_NOW: Duration = Duration::from_secs(5);
+
+/// What came of looking for orders that are due.
+#[derive(Debug)]
+enum Look {
+    /// These are ours to ask about.
+    Turns(Vec<Turn>),
+    /// None before so long.
+    Wait(Duration),
+}
+
+impl Poller {
+    /// Of a source that can be asked; none of one that has no base URL, or whose provider cannot be.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up.
+    pub fn of(
+        source: &Source,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> reqwest::Result<Option<Self>> {
+        let (Some(base_url), Some(_)) = (source.base_url.clone(), &source.provider.ask) else {
+            return Ok(None);
+        };
+        let client = client::client(&base_url)?;
+        let source = Arc::new(source.clone());
+        Ok(Some(Self { store, queue, source, base_url, clock, metrics, client }))
+    }
+
+    /// Asks until it is told to stop; then asks that are under way are brought to their end.
+    pub async fn run(self, stop: CancellationToken) {
+        let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        let mut asking = JoinSet::new();
+        let mut pauses = Pauses::reconnect();
+        let mut watch = ClockWatch::default();
+        while !stop.is_cancelled() {
+            while let Some(ended) = asking.try_join_next() {
+                self.note_end(ended);
+            }
+            let wait = match self.look(&mut watch, room.available_permits()).await {
+                Ok(Look::Turns(turns)) => {
+                    for turn in turns {
+                        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { break };
+                        asking.spawn(self.clone().take_turn(turn, permit));
+                    }
+                    pauses.reset();
+                    Duration::ZERO
+                }
+                Ok(Look::Wait(wait)) => {
+                    pauses.reset();
+                    wait
+                }
+                Err(error) => {
+                    let error = anyhow::Error::new(error);
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        source = self.source.name,
+                        "cannot look for orders to ask about"
+                    );
+                    pauses.pause()
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        while let Some(ended) = asking.join_next().await {
+            self.note_end(ended);
+        }
+    }
+
+    fn note_end(&self, ended: Result<(), tokio::task::JoinError>) {
+        if let Err(panic) = ended {
+            self.metrics.count_panic();
+            tracing::error!(error = %panic, source = self.source.name, "a fault in Pawl itself");
+        }
+    }
+
+    /// Looks for orders that are due, and takes a lease on as many as there is room and budget for.
+    async fn look(&self, watch: &mut ClockWatch, room: usize) -> Result<Look, StoreError> {
+        let mut reading = self.store.read().await?;
+        let now = reading.now(&self.clock).await?;
+        let next = reading.next_ask(&self.source.name).await?;
+        reading.rollback().await?;
+        if watch.has_stepped_back(now) {
+            self.mend().await?;
+            watch.take(now);
+        }
+        match next {
+            Some(next) if next <= now && room > 0 => {}
+            Some(next) => return Ok(Look::Wait(LOOK.min(next.since(now)).max(LOOK / 10))),
+            None => return Ok(Look::Wait(LOOK)),
+        }
+        // A task of its own: database work is never cancelled half-way.
+        let poller = self.clone();
+        let claiming = tokio::spawn(async move { poller.claim(room).await });
+        claiming.await.unwrap_or_else(|panic| Err(StoreError::Corrupt(panic.to_string())))
+    }
+
+    async fn claim(&self, room: usize) -> Result<Look, StoreError> {
+        let (name, limits) = (self.source.name.as_str(), &self.source.limits);
+        let mut transaction = self.store.begin().await?;
+        let now = transaction.now(&self.clock).await?;
+        let mut budget = transaction.lock_budget(name, &Budget::full(limits, now)).await?;
+        // It may have been waited for.
+        let now = transaction.now(&self.clock).await?;
+        budget.fill(limits, now);
+        let count = budget.allowance(now).min(u32::try_from(room).unwrap_or(u32::MAX));
+        if count == 0 {
+            transaction.rollback().await?;
+            return Ok(Look::Wait(budget.ready_in(limits, now).clamp(LOOK / 10, LOOK)));
+        }
+        let mut due: Vec<DueAsk> = Vec::new();
+        let old = budget.old_share(count);
+        // Their share for the old ones, then the fresh ones, then whoever is there.
+        for (lane, share) in [(Lane::Old, old), (Lane::Fresh, count), (Lane::Old, count)] {
+            let taken: Vec<Uuid> = due.iter().map(|due| due.key).collect();
+            let left = share.min(count - u32::try_from(due.len()).unwrap_or(count));
+            if left > 0 {
+                due.extend(transaction.due_asks(name, lane, now, &taken, left).await?);
+            }
+        }
+        if due.is_empty() {
+            transaction.rollback().await?;
+            return Ok(Look::Wait(LOOK));
+        }
+        let (token, lease_until) = (Uuid::now_v7(), now.plus(LEASE));
+        let begun = due.iter().map(|due| BegunAsk {
+            key: due.key,
+            asking: due.asking.begin(self.ask_rules(due.key), now),
+        });
+        let begun: Vec<BegunAsk> = begun.collect();
+        #[cfg(feature = "plants")]
+        let begun = if crate::plant::is_planted("count_no_attempt") {
+            let same = |due: &DueAsk| BegunAsk { key: due.key, asking: due.asking };
+            due.iter().map(same).collect()
+        } else {
+            begun
+        };
+        transaction.begin_asks(&begun, token, lease_until).await?;
+        budget.spend(u32::try_from(due.len()).unwrap_or(u32::MAX), lease_until);
+        transaction.write_budget(name, &budget).await?;
+        transaction.commit().await?;
+        let began = Instant::now();
+        let turn = |due| Turn { due, token, began, began_at: now };
+        Ok(Look::Turns(due.into_iter().map(turn).collect()))
+    }
+
+    fn ask_rules(&self, seed: Uuid) -> AskRules<'_> {
+        AskRules { schedule: &self.source.schedule, machine: &self.source.rules.machine, seed }
+    }
+
+    /// Makes orders due that were put off by a clock that has been put back since.
+    async fn mend(&self) -> Result<(), StoreError> {
+        let poller = self.clone();
+        let mending = tokio::spawn(async move {
+            let mut transaction = poller.store.begin().await?;
+            let now = transaction.now(&poller.clock).await?;
+            let name = &poller.source.name;
+            let mended = transaction.mend_asks(name, now, now.plus(JUST_NOW)).await?;
+            transaction.commit().await?;
+            Ok(mended)
+        });
+        let mended =
+            mending.await.unwrap_or_else(|panic| Err(StoreError::Corrupt(panic.to_string())))?;
+        if mended > 0 {
+            let source = self.source.name.as_str();
+            tracing::warn!(source, mended, "the clock was put back: {mended} orders are due now");
+        }
+        Ok(())
+    }
+}

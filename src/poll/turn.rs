@@ -1,0 +1,183 @@
+//! One order's turn: the call, its answer on the queue, and what came of it in the store.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use super::outcome::{Answer, Outcome};
+use super::{LEASE, Poller, client};
+use crate::order::asking::News;
+use crate::order::name::{OrderId, Role};
+use crate::order::report::Origin;
+use crate::order::timestamp::Timestamp;
+use crate::pause::Pauses;
+use crate::provider::headers::Headers;
+use crate::queue::message::{Callback, CallbackHeader};
+use crate::store::{Budget, DueAsk, StoreError};
+use crate::work::apply::{Apply, ApplyError};
+
+/// How much of a lease must be left for a call to begin.
+const LEASE_LEFT: Duration = Duration::from_secs(20);
+
+/// An order that we are to ask about.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub due: DueAsk,
+    pub token: Uuid,
+    /// By our own clock that no one can put back: when we got the lease.
+    pub began: Instant,
+    /// By the store's clock.
+    pub began_at: Timestamp,
+}
+
+impl Poller {
+    /// Asks about one order, and takes note of what came of it.
+    pub(super) async fn take_turn(self, turn: Turn, _permit: OwnedSemaphorePermit) {
+        let started = Instant::now();
+        let mut outcome = self.ask(&turn).await;
+        if let Outcome::Answered(answer) = &outcome
+            && !self.publish(&turn, answer.clone()).await
+        {
+            outcome = Outcome::Unqueued;
+        }
+        self.metrics.count_ask(&self.source.name, &outcome, started.elapsed());
+        self.log(&turn, &outcome);
+        let mut pauses = Pauses::reconnect();
+        // The lease ends by itself, and the attempt is counted: it only is not known what came of it.
+        while turn.began.elapsed() < LEASE {
+            match self.note(&turn, &outcome).await {
+                Ok(()) => return,
+                Err(error) => {
+                    let error = anyhow::Error::new(error);
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        source = self.source.name,
+                        "cannot store what came of an ask"
+                    );
+                    tokio::time::sleep(pauses.pause()).await;
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, turn: &Turn) -> Outcome {
+        let source = &self.source;
+        let Some(ask) = &source.provider.ask else {
+            return Outcome::Unaskable("its provider cannot be asked".to_owned());
+        };
+        let names = &turn.due.order.names;
+        let question = match ask.question(&source.provider.auth, names, &source.credentials) {
+            Ok(question) => question,
+            Err(error) => return Outcome::Unaskable(error.to_string()),
+        };
+        // We may have been frozen since. By now somebody else may be asking.
+        if turn.began.elapsed() > LEASE.saturating_sub(LEASE_LEFT) {
+            return Outcome::Unaskable("we were away for longer than our turn".to_owned());
+        }
+        let asked: BTreeSet<OrderId> = names.keys().cloned().collect();
+        let (base_url, now) = (self.base_url.as_str(), self.clock.now());
+        client::ask(&self.client, (source, base_url), ask, question, &asked, now).await
+    }
+
+    /// Puts an answer on the queue; whether it is there.
+    async fn publish(&self, turn: &Turn, answer: Answer) -> bool {
+        let callback = Callback {
+            header: CallbackHeader {
+                id: Uuid::now_v7(),
+                source: self.source.name.clone(),
+                origin: Origin::Answer,
+                received_at: self.clock.now(),
+                headers: Headers::default(),
+                attempt: 0,
+                asked: turn.due.order.names.keys().cloned().collect(),
+                said_at: answer.said_at,
+            },
+            body: answer.body,
+        };
+        let published = self.queue.publish(callback).await;
+        if let Err(error) = &published {
+            tracing::warn!(error = %error, source = self.source.name, "an answer is not queued");
+        }
+        published.is_ok()
+    }
+
+    /// Stores what came of an ask: for the order, and for the source's budget. Apart, because whoever works
+    /// on the answer holds the order just now, and all who ask about the source wait for its budget.
+    async fn note(&self, turn: &Turn, outcome: &Outcome) -> Result<(), ApplyError> {
+        let (poller, outcome) = (self.clone(), outcome.clone());
+        let (key, token) = (turn.due.key, turn.token);
+        let noting = tokio::spawn(async move {
+            poller.note_order(key, token, &outcome).await?;
+            Ok(poller.note_budget(key, &outcome).await?)
+        });
+        noting.await.map_err(|panic| ApplyError::Panicked(panic.to_string()))?
+    }
+
+    async fn note_order(
+        &self,
+        key: Uuid,
+        token: Uuid,
+        outcome: &Outcome,
+    ) -> Result<(), ApplyError> {
+        let mut transaction = self.store.begin().await?;
+        let is_ours = transaction.end_ask(key, token, &outcome.to_string()).await?;
+        if !is_ours || *outcome != Outcome::NotFound {
+            return Ok(transaction.commit().await?);
+        }
+        let mut apply = Apply::load_keys(transaction, &[key], self.clock.now()).await?;
+        apply.judge_again(&self.source, key, News::NotFound);
+        apply.write().await?;
+        Ok(apply.commit().await?)
+    }
+
+    async fn note_budget(&self, key: Uuid, outcome: &Outcome) -> Result<(), StoreError> {
+        let (name, limits) = (self.source.name.as_str(), &self.source.limits);
+        if outcome.is_information() {
+            let mut reading = self.store.read().await?;
+            let failures = reading.count_failures(name).await?;
+            reading.rollback().await?;
+            // Most answers are, and change nothing.
+            if failures == 0 {
+                return Ok(());
+            }
+        }
+        let mut transaction = self.store.begin().await?;
+        let now = transaction.now(&self.clock).await?;
+        let mut budget = transaction.lock_budget(name, &Budget::full(limits, now)).await?;
+        let before = budget.clone();
+        budget.note(key, outcome, now);
+        if budget != before {
+            transaction.write_budget(name, &budget).await?;
+            self.log_pause(&before, &budget);
+        }
+        transaction.commit().await
+    }
+
+    fn log(&self, turn: &Turn, outcome: &Outcome) {
+        let source = self.source.name.as_str();
+        let names = &turn.due.order.names;
+        let own = names.iter().find(|(_, role)| **role == Role::Merchant).or(names.iter().next());
+        let order = own.map(|(id, _)| id.as_str()).unwrap_or_default();
+        let (lag, what) = (turn.due.asking.next_at, outcome.as_str());
+        let late_ms = lag.map_or(0, |at| turn.began_at.since(at).as_millis());
+        if outcome.is_information() {
+            tracing::debug!(source, order, outcome = what, late_ms, "asked");
+        } else {
+            tracing::warn!(source, order, outcome = what, reason = %outcome, "asked in vain");
+        }
+    }
+
+    fn log_pause(&self, before: &Budget, after: &Budget) {
+        let source = self.source.name.as_str();
+        match (before.paused_until, after.paused_until) {
+            (was, Some(until)) if was != Some(until) => {
+                let reason = after.pause_reason.as_deref().unwrap_or_default();
+                tracing::warn!(source, until = %until, reason, "the provider is left alone");
+            }
+            (Some(_), None) => tracing::info!(source, "the provider is asked again"),
+            (_, _) => {}
+        }
+    }
+}
