@@ -21,5 +21,6 @@ pub mod queue;
 pub mod receive;
 pub mod roles;
 pub mod run;
+pub mod simulate;
 pub mod store;
 pub mod work;

@@ -21,9 +21,10 @@ use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::open::{OpenError, Opened};
 use crate::poll::Poller;
-use crate::queue::Queue;
+use crate::queue::{ConsumeError, Depth, Queue};
 use crate::receive::{Receiver, serve::serve};
 use crate::roles::{Role, Roles};
+use crate::store::Store;
 use crate::work::Worker;
 
 /// Why the daemon could not start.
@@ -206,6 +207,20 @@ impl Daemon {
             None => Ok(()),
             Some(ended) => anyhow::bail!("a loop ended by itself: {ended:?}"),
         }
+    }
+
+    /// Where orders are kept, where a role needs that.
+    #[must_use]
+    pub fn store(&self) -> Option<&Store> {
+        self.opened.store.as_ref()
+    }
+
+    /// How much waits on the queue.
+    ///
+    /// # Errors
+    /// [`ConsumeError`].
+    pub async fn depth(&self) -> Result<Depth, ConsumeError> {
+        self.opened.queue.depth().await
     }
 
     /// Ends everything where it stands, as a crash would, but for what the store and the queue keep open in

@@ -3,9 +3,11 @@
 mod ask;
 mod client;
 mod dead;
+mod demo;
 mod order;
 mod provider;
 mod serve;
+mod simulate;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,12 +31,17 @@ pub struct Cli {
 enum Command {
     /// Runs the daemon.
     Serve(Serve),
+    /// Shows what Pawl does: the real daemon beside simulated providers on a bad day, and its promises held
+    /// against their ledgers.
+    Demo(demo::Told),
     /// Registers orders and looks at them, at a running daemon.
     #[command(subcommand)]
     Order(order::Command),
     /// Looks at accepted callbacks that could not be read or applied, at a running daemon.
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Simulates a payment system on this machine, for a daemon to be tried with.
+    Simulate(Box<simulate::Told>),
     /// Lists, shows and checks providers' definitions.
     #[command(subcommand)]
     Provider(provider::Command),
@@ -153,8 +160,10 @@ impl Failure {
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Serve(serve) => serve::run(&serve.at.load()?, &Roles::of(&serve.roles)),
+        Command::Demo(told) => demo::run(&told),
         Command::Order(command) => order::run(command),
         Command::Dead(command) => dead::run(command),
+        Command::Simulate(told) => simulate::run(&told),
         Command::Provider(command) => provider::run(command).map_err(Failure::other),
     }
 }

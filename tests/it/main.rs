@@ -4,6 +4,7 @@
 mod config;
 mod daemon;
 mod definition;
+mod demo;
 mod flypay;
 mod order;
 mod poll;

@@ -1,0 +1,384 @@
+//! Holds what the daemon came to against the simulation's own ledger.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::money::{Ledger, ledger};
+use super::plan::Plan;
+use super::{Counts, Shared, integrator};
+use crate::config::Source;
+use crate::order::decide::Verdict;
+use crate::order::name::Status;
+use crate::order::report::Origin;
+use crate::order::standing::{AttentionCode, Standing};
+use crate::order::timestamp::Timestamp;
+use crate::store::{EffectRow, EventRow, Filter, OrderRow, Store, StoreError, Transaction};
+
+/// How many orders are read at once.
+const PAGE: i64 = 500;
+
+/// How many findings are told in words.
+const TOLD_MAX: usize = 20;
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Callbacks that were sent.
+    pub sent: u64,
+    /// Of those, how many were answered 2xx.
+    pub accepted: u64,
+    /// Of those, how many were answered otherwise, by status; 0 is no answer at all.
+    pub refused: BTreeMap<u16, u64>,
+    /// What all reports turned out to be.
+    pub verdicts: BTreeMap<&'static str, u64>,
+    /// Orders that the daemon knows.
+    pub orders: u64,
+    /// Of those, how many are final.
+    pub finals: u64,
+    /// Of those, how many wait for a person.
+    pub attention: u64,
+    /// Questions that the provider was asked.
+    pub asked: u64,
+    /// Orders whose final status an answer had, and no callback.
+    pub found_by_polling: u64,
+    /// Orders of whose final status no callback was ever answered 2xx.
+    pub missed: u64,
+    /// Callbacks that were answered 2xx and are nowhere.
+    pub lost: u64,
+    /// Counters that were issued above the ledger.
+    pub doubled: u64,
+    /// Moves of an order to a status that is not forward-valid from the one before.
+    pub backwards: u64,
+    /// Orders that came to something else than the ledger.
+    pub diverged: u64,
+    /// Callbacks of somebody else that were accepted, questions that made no sense, and orders that could not
+    /// be registered.
+    pub trespasses: u64,
+    /// Questions that came although the provider had said to come later.
+    pub asked_too_early: u64,
+    /// The first of what is wrong, in words.
+    pub findings: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether every promise was held.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.lost == 0
+            && self.doubled == 0
+            && self.backwards == 0
+            && self.diverged == 0
+            && self.trespasses == 0
+            && self.asked_too_early == 0
+            && self.found_by_polling == self.missed
+    }
+
+    /// Adds another's.
+    pub fn add(&mut self, other: Self) {
+        for (status, count) in other.refused {
+            *self.refused.entry(status).or_default() += count;
+        }
+        for (verdict, count) in other.verdicts {
+            *self.verdicts.entry(verdict).or_default() += count;
+        }
+        self.sent += other.sent;
+        self.accepted += other.accepted;
+        self.orders += other.orders;
+        self.finals += other.finals;
+        self.attention += other.attention;
+        self.asked += other.asked;
+        self.found_by_polling += other.found_by_polling;
+        self.missed += other.missed;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        self.backwards += other.backwards;
+        self.diverged += other.diverged;
+        self.trespasses += other.trespasses;
+        self.asked_too_early += other.asked_too_early;
+        self.findings.extend(other.findings);
+        self.findings.truncate(TOLD_MAX);
+    }
+
+    fn find(&mut self, what: String) {
+        if self.findings.len() < TOLD_MAX {
+            self.findings.push(what);
+        }
+    }
+}
+
+/// An order as the daemon has it.
+struct Found {
+    row: OrderRow,
+    standing: Standing,
+    effects: Vec<EffectRow>,
+    attention: Vec<String>,
+}
+
+/// Whether every order is where it will stay: final, or a person is asked; and none is asked about. Not
+/// those that do not exist.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn has_converged(
+    shared: &Shared,
+    source: &Source,
+    store: &Store,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let found = load(source, store, now).await?;
+    Ok(shared.plans.iter().filter(|plan| !plan.is_ghost).all(|plan| {
+        found.get(&plan.order_id).is_some_and(|order| {
+            let waits = |code: AttentionCode| order.attention.iter().any(|a| a == code.as_str());
+            let is_contradicted = plan.lie.is_some() && waits(AttentionCode::Conflict);
+            let is_held = !order.standing.holds.is_empty();
+            is_contradicted || order.standing.is_final && !is_held
+        })
+    }))
+}
+
+/// Holds a run against the ledger.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn check(
+    shared: &Shared,
+    source: &Source,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Outcome, StoreError> {
+    let counts = &shared.counts;
+    let [forged, bad, refused] =
+        [&counts.forged_accepted, &counts.bad_questions, &counts.unregistered].map(Counts::get);
+    let mut outcome = Outcome {
+        sent: Counts::get(&counts.sent),
+        accepted: Counts::get(&counts.accepted),
+        refused: shared.refused(),
+        asked: Counts::get(&counts.asked),
+        trespasses: forged + bad + refused,
+        asked_too_early: Counts::get(&counts.asked_too_early),
+        verdicts: Verdict::ALL.into_iter().map(|verdict| (verdict.as_str(), 0)).collect(),
+        ..Outcome::default()
+    };
+    if outcome.trespasses > 0 {
+        outcome.find(format!(
+            "{forged} forged callbacks accepted, {bad} questions that made no sense, {refused} orders that \
+             could not be registered"
+        ));
+    }
+    if outcome.asked_too_early > 0 {
+        outcome.find(format!("{} questions before Retry-After was over", outcome.asked_too_early));
+    }
+    check_lost(shared, store, &mut outcome).await?;
+    let found = load(source, store, now).await?;
+    check_moves(source, store, &found, &mut outcome).await?;
+    outcome.orders = found.len() as u64;
+    outcome.finals = found.values().filter(|order| order.standing.is_final).count() as u64;
+    outcome.attention = found.values().filter(|order| !order.attention.is_empty()).count() as u64;
+    outcome.found_by_polling =
+        found.values().filter(|order| order.row.silence.is_some()).count() as u64;
+    for (plan, delivered) in shared.plans.iter().zip(shared.delivered()) {
+        if !plan.is_ghost && !delivered.statuses.contains(plan.last()) {
+            outcome.missed += 1;
+        }
+        check_order(shared, plan, found.get(&plan.order_id), &mut outcome);
+    }
+    if outcome.found_by_polling != outcome.missed {
+        let (found, missed) = (outcome.found_by_polling, outcome.missed);
+        outcome
+            .find(format!("{found} orders were found by polling, and callbacks missed {missed}"));
+    }
+    Ok(outcome)
+}
+
+/// Every callback that was answered 2xx has its verdict, or is a dead letter.
+async fn check_lost(
+    shared: &Shared,
+    store: &Store,
+    outcome: &mut Outcome,
+) -> Result<(), StoreError> {
+    let ids = shared.callback_ids();
+    // An answer that does not say which callback it is about cannot be looked for.
+    outcome.lost = outcome.accepted.saturating_sub(ids.len() as u64);
+    for ids in ids.chunks(1000) {
+        let mut transaction = store.begin().await?;
+        let settled = transaction.find_settled(ids).await?;
+        transaction.rollback().await?;
+        let missing: Vec<&Uuid> = ids.iter().filter(|id| !settled.contains(id)).collect();
+        outcome.lost += missing.len() as u64;
+        for id in missing {
+            outcome.find(format!("lost: the callback {id} was answered 2xx and is nowhere"));
+        }
+    }
+    Ok(())
+}
+
+/// The daemon's orders of a source, by the integrator's id.
+async fn load(
+    source: &Source,
+    store: &Store,
+    now: Timestamp,
+) -> Result<BTreeMap<String, Found>, StoreError> {
+    let mut found = BTreeMap::new();
+    let mut reading = store.read().await?;
+    let mut before = None;
+    loop {
+        let filter =
+            Filter { source: Some(source.name.clone()), before, limit: PAGE, ..Filter::default() };
+        let rows = reading.list_orders(&filter).await?;
+        before = rows.last().map(|row| row.key);
+        for row in rows {
+            let order = load_one(source, &mut reading, row, now).await?;
+            let own = order.row.order.names.iter().find(|(_, role)| role.as_str() == "merchant");
+            if let Some((id, _)) = own {
+                found.insert(id.to_string(), order);
+            }
+        }
+        if before.is_none() {
+            reading.rollback().await?;
+            return Ok(found);
+        }
+    }
+}
+
+async fn load_one(
+    source: &Source,
+    reading: &mut Transaction,
+    row: OrderRow,
+    now: Timestamp,
+) -> Result<Found, StoreError> {
+    let standing = Standing::of(&source.rules, &row.order, now);
+    let effects = reading.list_effects(row.key).await?;
+    let attention = reading.list_attention(row.key).await?;
+    let attention = attention.into_iter().map(|attention| attention.code).collect();
+    Ok(Found { row, standing, effects, attention })
+}
+
+/// What all reports turned out to be, and whether any moved an order backwards.
+async fn check_moves(
+    source: &Source,
+    store: &Store,
+    found: &BTreeMap<String, Found>,
+    outcome: &mut Outcome,
+) -> Result<(), StoreError> {
+    let mut reading = store.read().await?;
+    for (id, order) in found {
+        let events: Vec<EventRow> = reading.list_events(order.row.key).await?;
+        for event in events.iter().filter(|event| event.report.origin != Origin::Registration) {
+            let verdict = Verdict::ALL.into_iter().find(|known| known.as_str() == event.verdict);
+            if let Some(verdict) = verdict {
+                *outcome.verdicts.entry(verdict.as_str()).or_default() += 1;
+            }
+            let repeats = u64::try_from(event.repeats).unwrap_or(0);
+            *outcome.verdicts.entry(Verdict::Duplicate.as_str()).or_default() += repeats;
+            let (Some(from), Some(to)) = (&event.moved_from, &event.moved_to) else { continue };
+            if !source.rules.machine.leads(&Status::new(from), &Status::new(to)) {
+                outcome.backwards += 1;
+                outcome.find(format!("backwards: {id} went from {from} to {to}"));
+            }
+        }
+    }
+    reading.rollback().await
+}
+
+fn check_order(shared: &Shared, plan: &Plan, found: Option<&Found>, outcome: &mut Outcome) {
+    let Some(order) = found else {
+        outcome.diverged += 1;
+        outcome.find(format!("diverged: {} is not known", plan.order_id));
+        return;
+    };
+    let truth = ledger(plan.kind, plan.last(), &plan.amounts);
+    let said = [Some(plan.last()), plan.lie].into_iter().flatten();
+    let said: Vec<Ledger> = said.map(|s| ledger(plan.kind, s, &plan.amounts)).collect();
+    let issued = issued(order);
+    let booked = match integrator::holds_itself(shared, plan) {
+        true => truth.hold.get("to").copied().unwrap_or_default(),
+        false => Decimal::ZERO,
+    };
+    check_doubled(plan, &issued, &said, booked, outcome);
+    let is_contradicted =
+        plan.lie.is_some() && order.attention.iter().any(|code| code == "conflict");
+    let status = order.standing.status.as_ref().map(Status::as_str);
+    let why = if plan.is_ghost {
+        (status.is_some() || !issued.is_empty()).then(|| "it does not exist".to_owned())
+    } else if is_contradicted {
+        None
+    } else if status != Some(plan.last()) {
+        Some(format!("it is {}, and should be {}", status.unwrap_or("nothing"), plan.last()))
+    } else {
+        differs(&issued, &truth, booked)
+    };
+    if let Some(why) = why {
+        outcome.diverged += 1;
+        outcome.find(format!("diverged: {} ({}): {why}", plan.order_id, plan.kind));
+    }
+}
+
+/// What was issued of each counter: the sum of all effects, so that one that left twice counts twice.
+fn issued(order: &Found) -> BTreeMap<String, Decimal> {
+    let mut issued: BTreeMap<String, Decimal> = BTreeMap::new();
+    for effect in &order.effects {
+        let amount: Decimal = effect.amount.parse().unwrap_or(Decimal::MAX);
+        *issued.entry(format!("{}.{}", effect.leg, effect.counter)).or_default() += amount;
+    }
+    issued
+}
+
+/// Counters that were issued above what was ever claimed.
+fn check_doubled(
+    plan: &Plan,
+    issued: &BTreeMap<String, Decimal>,
+    said: &[Ledger],
+    booked: Decimal,
+    outcome: &mut Outcome,
+) {
+    for (counter, total) in issued {
+        let (leg, name) = counter.split_once('.').unwrap_or_default();
+        let hold = || said.iter().filter_map(|ledger| ledger.hold.get(leg)).max().copied();
+        let most = match name {
+            "held" => hold().unwrap_or_default() - booked,
+            "released" => hold().unwrap_or_default(),
+            _ => said
+                .iter()
+                .filter_map(|ledger| ledger.totals.get(counter.as_str()))
+                .max()
+                .copied()
+                .unwrap_or_default(),
+        };
+        if *total > most {
+            outcome.doubled += 1;
+            outcome.find(format!(
+                "doubled: {} issued {total} as {counter}, and the ledger has {most}",
+                plan.order_id
+            ));
+        }
+    }
+}
+
+/// What was issued other than the ledger says, at the end of an order.
+fn differs(issued: &BTreeMap<String, Decimal>, truth: &Ledger, booked: Decimal) -> Option<String> {
+    let zero = Decimal::ZERO;
+    let get = |counter: &str| issued.get(counter).copied().unwrap_or(zero);
+    for counter in ["from.debited", "from.credited", "to.debited", "to.credited"] {
+        let wanted = truth.totals.get(counter).copied().unwrap_or(zero);
+        if get(counter) != wanted {
+            return Some(format!("{counter} is {}, and should be {wanted}", get(counter)));
+        }
+    }
+    for leg in ["from", "to"] {
+        let own = if leg == "to" { booked } else { zero };
+        let held = get(&format!("{leg}.held")) + own;
+        let released = get(&format!("{leg}.released"));
+        if held != released {
+            return Some(format!("{leg}: {held} was held, and {released} released"));
+        }
+        let whole = truth.hold.get(leg).copied().unwrap_or(zero);
+        if held != zero && held != whole {
+            return Some(format!(
+                "{leg}: {held} was held, and should have been {whole} or nothing"
+            ));
+        }
+    }
+    None
+}
