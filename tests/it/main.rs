@@ -9,4 +9,5 @@ mod flypay;
 mod order;
 mod poll;
 mod rabbit;
+mod soak;
 mod tidy;

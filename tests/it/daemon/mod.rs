@@ -11,7 +11,7 @@ mod ledger;
 pub(crate) mod outage;
 mod postgres;
 mod prepared;
-mod process;
+pub(crate) mod process;
 pub(crate) mod queue;
 mod refusal;
 mod store;

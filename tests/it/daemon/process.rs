@@ -13,7 +13,7 @@ use super::{Pawl, SECRET, callback, sign, withdrawal};
 const ALL_ROLES: &str = "receive,work,poll,admin";
 
 /// A daemon in a process of its own.
-pub(super) struct Process {
+pub(crate) struct Process {
     pub child: Child,
     receive: Option<std::net::SocketAddr>,
     pub admin: std::net::SocketAddr,
@@ -21,11 +21,11 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts all roles, and waits until it says where it listens.
-    pub(super) async fn start(own: &Own, plant: &str) -> Self {
+    pub(crate) async fn start(own: &Own, plant: &str) -> Self {
         Self::start_roles(own, ALL_ROLES, plant).await
     }
 
-    pub(super) async fn start_roles(own: &Own, roles: &str, plant: &str) -> Self {
+    pub(crate) async fn start_roles(own: &Own, roles: &str, plant: &str) -> Self {
         Self::start_by(own, &[], roles, plant).await
     }
 
@@ -33,12 +33,23 @@ impl Process {
     async fn start_by(own: &Own, by: &[&str], roles: &str, plant: &str) -> Self {
         let file = own.folder.path().join("pawl.toml");
         std::fs::write(&file, own.config("")).unwrap();
+        Self::start_file(&file, by, roles, plant).await
+    }
+
+    /// Starts it with a configuration.
+    pub(crate) async fn start_file(
+        file: &std::path::Path,
+        by: &[&str],
+        roles: &str,
+        plant: &str,
+    ) -> Self {
         let words =
             [by, &[env!("CARGO_BIN_EXE_pawl"), "serve", "--roles", roles, "--config"]].concat();
         let mut child = Command::new(words[0])
             .args(&words[1..])
-            .arg(&file)
+            .arg(file)
             .env("SECRET", SECRET)
+            .env("SECRET_2", "another")
             .env("PAWL_PLANT", plant)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -66,17 +77,17 @@ impl Process {
     }
 
     /// Where it receives callbacks.
-    pub(super) fn receive(&self) -> std::net::SocketAddr {
+    pub(crate) fn receive(&self) -> std::net::SocketAddr {
         self.receive.expect("it receives")
     }
 
     /// Ends it as nothing else would.
-    pub(super) async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.start_kill().unwrap();
         self.child.wait().await.unwrap();
     }
 
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs");
         // The shell's own: a bare system has no other.
         let kill = format!("kill -s {name} {id}");

@@ -12,8 +12,9 @@ use pawl::store::{BegunAsk, Lane, Store, postgres, sqlite};
 use uuid::Uuid;
 
 use super::{Provider, Say, secs, start};
-use crate::daemon::form::{Form, on_both_forms};
-use crate::daemon::{Pawl, env};
+use crate::daemon::form::{Form, Own, on_both_forms};
+use crate::daemon::process::Process;
+use crate::daemon::{Pawl, env, exchange};
 
 /// Two daemons on one database: every order is asked about by one of them at a time.
 #[tokio::test(flavor = "multi_thread")]
@@ -169,4 +170,56 @@ async fn old_orders_get_their_fifth() {
     }
     assert_eq!(shares, [0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
     store.close().await;
+}
+
+/// A real process, frozen in the middle of a call for longer than its lease.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_frozen_in_a_call_is_stood_in_for_and_changes_nothing_later() {
+    let provider = Provider::start(|_, before| match before {
+        0 => Say::Silence,
+        _ => Say::Status("completed"),
+    })
+    .await;
+    let own = Own::new(Form::Distributed).await;
+    let file = own.folder.path().join("pawl.toml");
+    let more = format!("{}[source.shop.ask]\nfirst_secs = 1\ncap_secs = 1\n", provider.source());
+    std::fs::write(&file, own.config(&more)).unwrap();
+    let rest = Process::start_file(&file, "receive,work,admin").await;
+    let frozen = Process::start_file(&file, "poll").await;
+    let order = r#"{"source":"shop","order_id":"wd-1","kind":"withdraw"}"#;
+    let request = format!(
+        "POST /api/v1/orders HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: \
+         application/json\r\ncontent-length: {}\r\n\r\n{order}",
+        order.len()
+    );
+    assert_eq!(exchange(rest.admin, &request).await.status, 201);
+    provider.wait_until_asked("wd-1", 1).await;
+    frozen.signal("STOP");
+    let other = Process::start_file(&file, "poll").await;
+    // By the database's clock its lease lasts for 30 seconds.
+    provider.wait_until_asked("wd-1", 2).await;
+    let get = |from, path: &'static str| async move {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        exchange(from, &request).await
+    };
+    let give_up_at = Instant::now() + Duration::from_secs(30);
+    let asking = loop {
+        let order = get(rest.admin, "/api/v1/orders/shop/wd-1").await.json();
+        if order["final"] == true && order["asking"]["under_way"] == false {
+            break order["asking"].clone();
+        }
+        assert!(Instant::now() < give_up_at, "{order:#}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    frozen.signal("CONT");
+    let gave_up = "pawl_asks_total{outcome=\"unreachable\",source=\"shop\"} 1";
+    while !get(frozen.admin, "/metrics").await.body.contains(gave_up) {
+        assert!(Instant::now() < give_up_at, "it does not go on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let order = get(rest.admin, "/api/v1/orders/shop/wd-1").await.json();
+    assert_eq!(order["asking"], asking, "who lost its lease changes nothing");
+    assert_eq!(provider.asked("wd-1"), 2);
+    drop(other);
 }
