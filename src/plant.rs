@@ -9,6 +9,7 @@ pub const NAMES: &[&str] = &[
     "ack_before_commit",
     "dedupe_apart",
     "abort_before_commit",
+    "abort_before_redrive",
     "ignore_returns",
     "ignore_nacks",
     "unsorted_locks",

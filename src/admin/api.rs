@@ -1,4 +1,4 @@
-//! Reading: orders, their timelines, dead letters.
+//! Reading: orders and their timelines.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::order_json::{attention, dead_letter, effect, event, order};
+use super::order_json::{attention, effect, event, order};
 use super::{Admin, Problem, Shared};
 use crate::order::name::OrderId;
 use crate::order::standing::Standing;
 use crate::store::{Filter, OrderRow, Transaction};
 
 /// How many items a list has at most.
-const LIMIT_MAX: i64 = 500;
+pub(super) const LIMIT_MAX: i64 = 500;
 
 /// What to list.
 #[derive(Debug, Deserialize)]
@@ -87,34 +87,8 @@ pub(super) async fn list_events(
     Ok(Json(json!({ "items": items, "next_cursor": null })))
 }
 
-pub(super) async fn list_dead_letters(
-    State(admin): Shared,
-    wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Query(wanted) = wanted?;
-    let limit = wanted.limit();
-    let mut reading = admin.store()?.read().await?;
-    let letters = reading.list_dead_letters(wanted.cursor, limit).await?;
-    reading.rollback().await?;
-    let items: Vec<Value> = letters.iter().map(|letter| dead_letter(letter, false)).collect();
-    let next = letters.last().map(|letter| letter.callback.header.id);
-    Ok(list(items, limit, next))
-}
-
-pub(super) async fn get_dead_letter(
-    State(admin): Shared,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no dead letter {id}"));
-    let key = id.parse::<Uuid>().map_err(|_| missing())?;
-    let mut reading = admin.store()?.read().await?;
-    let letter = reading.get_dead_letter(key).await?;
-    reading.rollback().await?;
-    Ok(Json(dead_letter(&letter.ok_or_else(missing)?, true)))
-}
-
 /// A list; with a cursor where there may be more.
-fn list(items: Vec<Value>, limit: i64, last: Option<Uuid>) -> Json<Value> {
+pub(super) fn list(items: Vec<Value>, limit: i64, last: Option<Uuid>) -> Json<Value> {
     let is_full = i64::try_from(items.len()).unwrap_or(i64::MAX) >= limit;
     let next_cursor = last.filter(|_| is_full);
     Json(json!({ "items": items, "next_cursor": next_cursor }))

@@ -2,6 +2,7 @@
 
 mod api;
 mod ask;
+mod dead_letters;
 mod order_json;
 mod problem;
 mod register;
@@ -92,8 +93,10 @@ fn api_routes() -> Router<Arc<Admin>> {
         .route("/api/v1/orders/{source}/{order_id}", get(api::get_order))
         .route("/api/v1/orders/{source}/{order_id}/events", get(api::list_events))
         .route("/api/v1/orders/{source}/{order_id}/ask", post(ask::ask_order))
-        .route("/api/v1/dead-letters", get(api::list_dead_letters))
-        .route("/api/v1/dead-letters/{id}", get(api::get_dead_letter))
+        .route("/api/v1/dead-letters", get(dead_letters::list_dead_letters))
+        .route("/api/v1/dead-letters/{id}", get(dead_letters::get_dead_letter))
+        .route("/api/v1/dead-letters/{id}/redrive", post(dead_letters::redrive))
+        .route("/api/v1/dead-letters/{id}/drop", post(dead_letters::drop_letter))
 }
 
 /// Answers one request with a router.

@@ -37,7 +37,8 @@ enum Command {
     /// Registers orders and looks at them, at a running daemon.
     #[command(subcommand)]
     Order(order::Command),
-    /// Looks at accepted callbacks that could not be read or applied, at a running daemon.
+    /// Looks at accepted callbacks that could not be read or applied, and redrives or drops them, at a
+    /// running daemon.
     #[command(subcommand)]
     Dead(dead::Command),
     /// Simulates a payment system on this machine, for a daemon to be tried with.

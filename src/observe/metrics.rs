@@ -48,6 +48,7 @@ pub struct Metrics {
     callbacks: IntCounterVec,
     verdicts: IntCounterVec,
     dead: IntCounterVec,
+    redriven: IntCounterVec,
     accept_seconds: HistogramVec,
     apply_lag_seconds: HistogramVec,
     in_flight: IntGauge,
@@ -137,6 +138,11 @@ impl Metrics {
                 "pawl_dead_callbacks_total",
                 "Accepted callbacks that could not be read or applied.",
                 &["source", "origin"],
+            )?,
+            redriven: all.counters(
+                "pawl_redriven_callbacks_total",
+                "Dead letters that were redriven: each has its verdict now, which is counted, too.",
+                &["source"],
             )?,
             accept_seconds: all.times(
                 "pawl_accept_duration_seconds",
@@ -249,6 +255,15 @@ impl Metrics {
                 lags.observe(lag.as_secs_f64());
             }
         }
+    }
+
+    /// Counts what a dead letter turned out to be when it was redriven. How late that was says nothing
+    /// about us.
+    pub fn count_redriven(&self, outcome: &Outcome) {
+        let Some(verdict) = outcome.verdict else { return };
+        let labels = [outcome.source.as_str(), verdict.as_str(), outcome.origin.as_str()];
+        self.verdicts.with_label_values(&labels).inc();
+        self.redriven.with_label_values(&[&outcome.source]).inc();
     }
 
     async fn count_stored(&self, store: &Store, at: Asked<'_>) -> anyhow::Result<()> {

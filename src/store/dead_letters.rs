@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::row::{StoredRow, corrupt, json, without_nul};
-use super::{StoreError, Transaction};
+use super::{StoreError, Transaction, exactly};
 use crate::order::report::Origin;
 use crate::order::timestamp::Timestamp;
 use crate::queue::message::{Callback, CallbackHeader};
@@ -17,6 +17,30 @@ pub struct DeadLetter {
     pub reason: String,
     /// When that was found.
     pub died_at: Timestamp,
+}
+
+/// Which dead letters to list.
+#[derive(Clone, Debug, Default)]
+pub struct LetterFilter {
+    /// Of this source only.
+    pub source: Option<String>,
+    /// Whose reason contains this.
+    pub reason_contains: Option<String>,
+    /// Older than this one.
+    pub before: Option<Uuid>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// A dead letter that was looked for, to do something to it.
+#[derive(Clone, Debug)]
+pub enum LockedLetter {
+    /// It is there, and nobody else does anything to it.
+    Kept(DeadLetter),
+    /// It was dropped.
+    Dropped,
+    /// There is none.
+    Missing,
 }
 
 impl Transaction {
@@ -86,7 +110,7 @@ impl Transaction {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- dead_letters.get
                  select callback_id, source, origin, headers, body, reason, received_at, died_at
-                 from dead_letters where callback_id = ?",
+                 from dead_letters where callback_id = ? and dropped_at is null",
             )
             .bind(id)
             .fetch_optional(&mut **transaction)
@@ -97,7 +121,7 @@ impl Transaction {
             Self::Postgres(transaction) => sqlx::query(
                 "-- dead_letters.get
                  select callback_id, source, origin, headers::text, body, reason, received_at, died_at
-                 from dead_letters where callback_id = $1",
+                 from dead_letters where callback_id = $1 and dropped_at is null",
             )
             .bind(id)
             .fetch_optional(&mut **transaction)
@@ -108,24 +132,110 @@ impl Transaction {
         }
     }
 
+    /// Finds a dead letter and keeps everybody else from it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lock_dead_letter(&mut self, id: Uuid) -> Result<LockedLetter, StoreError> {
+        match self {
+            Self::Sqlite(transaction) => locked(
+                sqlx::query(
+                    "-- dead_letters.lock
+                     select callback_id, source, origin, headers, body, reason, received_at, died_at,
+                         dropped_at
+                     from dead_letters where callback_id = ?",
+                )
+                .bind(id)
+                .fetch_optional(&mut **transaction)
+                .await?
+                .as_ref(),
+            ),
+            Self::Postgres(transaction) => locked(
+                sqlx::query(
+                    "-- dead_letters.lock
+                     select callback_id, source, origin, headers::text, body, reason, received_at,
+                         died_at, dropped_at
+                     from dead_letters where callback_id = $1 for update",
+                )
+                .bind(id)
+                .fetch_optional(&mut **transaction)
+                .await?
+                .as_ref(),
+            ),
+        }
+    }
+
+    /// Removes a dead letter that is locked. Its callback gets its verdict in this transaction, or is
+    /// buried again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_dead_letter(&mut self, id: Uuid) -> Result<(), StoreError> {
+        const REMOVE: &str = "-- dead_letters.remove
+            delete from dead_letters where callback_id = $1";
+        let rows = match self {
+            Self::Sqlite(transaction) => {
+                sqlx::query(REMOVE).bind(id).execute(&mut **transaction).await?.rows_affected()
+            }
+            Self::Postgres(transaction) => {
+                sqlx::query(REMOVE).bind(id).execute(&mut **transaction).await?.rows_affected()
+            }
+        };
+        exactly(1, rows)
+    }
+
+    /// Drops the bytes of a dead letter that is locked. Its row stays: its callback is settled, and
+    /// the queue may give it out again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn drop_dead_letter(&mut self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        let rows = match self {
+            Self::Sqlite(transaction) => sqlx::query(
+                "-- dead_letters.drop
+                 update dead_letters set body = x'', headers = '[]', dropped_at = ?
+                 where callback_id = ? and dropped_at is null",
+            )
+            .bind(now.micros())
+            .bind(id)
+            .execute(&mut **transaction)
+            .await?
+            .rows_affected(),
+            Self::Postgres(transaction) => sqlx::query(
+                "-- dead_letters.drop
+                 update dead_letters set body = '', headers = '[]', dropped_at = $1
+                 where callback_id = $2 and dropped_at is null",
+            )
+            .bind(now.datetime())
+            .bind(id)
+            .execute(&mut **transaction)
+            .await?
+            .rows_affected(),
+        };
+        exactly(1, rows)
+    }
+
     /// Dead letters, the newest first.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn list_dead_letters(
         &mut self,
-        before: Option<Uuid>,
-        limit: i64,
+        filter: &LetterFilter,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         match self {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- dead_letters.list
                  select callback_id, source, origin, headers, body, reason, received_at, died_at
-                 from dead_letters where ?1 is null or callback_id < ?1
-                 order by callback_id desc limit ?2",
+                 from dead_letters
+                 where dropped_at is null and (?1 is null or callback_id < ?1)
+                     and (?2 is null or source = ?2) and (?3 is null or instr(reason, ?3) > 0)
+                 order by callback_id desc limit ?4",
             )
-            .bind(before)
-            .bind(limit)
+            .bind(filter.before)
+            .bind(filter.source.as_deref())
+            .bind(filter.reason_contains.as_deref())
+            .bind(filter.limit)
             .fetch_all(&mut **transaction)
             .await?
             .iter()
@@ -134,11 +244,16 @@ impl Transaction {
             Self::Postgres(transaction) => sqlx::query(
                 "-- dead_letters.list
                  select callback_id, source, origin, headers::text, body, reason, received_at, died_at
-                 from dead_letters where $1::uuid is null or callback_id < $1
-                 order by callback_id desc limit $2",
+                 from dead_letters
+                 where dropped_at is null and ($1::uuid is null or callback_id < $1)
+                     and ($2::text is null or source = $2)
+                     and ($3::text is null or strpos(reason, $3) > 0)
+                 order by callback_id desc limit $4",
             )
-            .bind(before)
-            .bind(limit)
+            .bind(filter.before)
+            .bind(filter.source.as_deref())
+            .bind(filter.reason_contains.as_deref())
+            .bind(filter.limit)
             .fetch_all(&mut **transaction)
             .await?
             .iter()
@@ -153,7 +268,7 @@ impl Transaction {
     /// [`StoreError`].
     pub async fn count_dead_letters(&mut self) -> Result<i64, StoreError> {
         const COUNT: &str = "-- dead_letters.count
-            select count(*) from dead_letters";
+            select count(*) from dead_letters where dropped_at is null";
         match self {
             Self::Sqlite(transaction) => {
                 sqlx::query(COUNT).fetch_one(&mut **transaction).await?.int(0)
@@ -162,6 +277,14 @@ impl Transaction {
                 sqlx::query(COUNT).fetch_one(&mut **transaction).await?.int(0)
             }
         }
+    }
+}
+
+fn locked(row: Option<&impl StoredRow>) -> Result<LockedLetter, StoreError> {
+    match row {
+        None => Ok(LockedLetter::Missing),
+        Some(row) if row.time_or_null(8)?.is_some() => Ok(LockedLetter::Dropped),
+        Some(row) => Ok(LockedLetter::Kept(letter(row)?)),
     }
 }
 

@@ -43,6 +43,17 @@ pub struct DeliveryRow {
     pub received_at: Timestamp,
 }
 
+/// What a callback turned out to be, a report each.
+#[derive(Clone, Debug)]
+pub struct VerdictRow {
+    /// The source.
+    pub source: String,
+    /// One of the order's ids.
+    pub order_id: Option<String>,
+    /// The verdict.
+    pub verdict: String,
+}
+
 impl Transaction {
     /// Of these callbacks, those that have their verdict, or are dead letters. They may be called
     /// settled once this transaction is committed, and not before.
@@ -164,6 +175,30 @@ impl Transaction {
         }
     }
 
+    /// What a callback turned out to be; nothing where it has no verdict.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_verdicts(
+        &mut self,
+        callback_id: Uuid,
+    ) -> Result<Vec<VerdictRow>, StoreError> {
+        const FIND: &str = "-- deliveries.find_verdicts
+            select o.source, (select min(n.id) from order_ids n where n.order_key = o.key), b.verdict
+            from event_bodies b join orders o on o.key = b.order_key
+            where b.callback_id = $1 order by b.item";
+        match self {
+            Self::Sqlite(transaction) => {
+                let query = sqlx::query(FIND).bind(callback_id);
+                query.fetch_all(&mut **transaction).await?.iter().map(verdict).collect()
+            }
+            Self::Postgres(transaction) => {
+                let query = sqlx::query(FIND).bind(callback_id);
+                query.fetch_all(&mut **transaction).await?.iter().map(verdict).collect()
+            }
+        }
+    }
+
     /// The newest deliveries of an order's events, the newest first.
     ///
     /// # Errors
@@ -196,4 +231,9 @@ fn shown(row: &impl StoredRow) -> Result<DeliveryRow, StoreError> {
         verdict: row.text(2)?,
         received_at: row.time(3)?,
     })
+}
+
+fn verdict(row: &impl StoredRow) -> Result<VerdictRow, StoreError> {
+    let (source, order_id) = (row.text(0)?, row.text_or_null(1)?);
+    Ok(VerdictRow { source, order_id, verdict: row.text(2)? })
 }

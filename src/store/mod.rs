@@ -18,6 +18,7 @@
 
 mod asks;
 mod attention;
+mod audit;
 mod budgets;
 mod dead_letters;
 mod deliveries;
@@ -35,9 +36,10 @@ mod waits;
 
 pub use asks::{BegunAsk, DueAsk, Lane};
 pub use attention::AttentionRow;
+pub use audit::Audited;
 pub use budgets::Budget;
-pub use dead_letters::DeadLetter;
-pub use deliveries::{DeliveryRow, Settled};
+pub use dead_letters::{DeadLetter, LetterFilter, LockedLetter};
+pub use deliveries::{DeliveryRow, Settled, VerdictRow};
 pub use effects::{EffectRow, NewEffect};
 pub use error::StoreError;
 pub use events::{EventRow, KnownEvent, NewEvent, Repeat};

@@ -12,6 +12,7 @@ use super::working::{Working, Writing};
 use crate::config::Source;
 use crate::order::asking::{AskRules, News};
 use crate::order::decide::{Seen, Verdict, decide, judge_again};
+use crate::order::effect::Effect;
 use crate::order::joined::Order;
 use crate::order::name::{OrderId, Role};
 use crate::order::report::{Origin, Report};
@@ -287,6 +288,11 @@ impl Apply {
     /// The keys and sources of what is loaded.
     pub fn loaded(&self) -> impl Iterator<Item = (Uuid, &str)> {
         self.orders.iter().map(|(key, working)| (*key, working.source.as_str()))
+    }
+
+    /// The effects that were issued by what was decided.
+    pub fn effects(&self) -> impl Iterator<Item = &Effect> {
+        self.orders.values().flat_map(Working::effects)
     }
 
     /// Writes everything that was decided.

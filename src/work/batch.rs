@@ -8,9 +8,11 @@ use super::apply::{Apply, ApplyError, Outcome};
 use crate::clock::Clock;
 use crate::config::Source;
 use crate::order::Report;
+use crate::order::effect::Effect;
 use crate::order::report::Origin;
+use crate::order::timestamp::Timestamp;
 use crate::queue::message::Callback;
-use crate::store::{DeadLetter, Settled, Store};
+use crate::store::{DeadLetter, Settled, Store, StoreError, Transaction};
 
 /// Reads, decides and writes callbacks. Those that have their verdict already are left alone.
 pub(super) async fn apply(
@@ -23,70 +25,116 @@ pub(super) async fn apply(
     let ids: Vec<Uuid> = callbacks.iter().map(|callback| callback.header.id).collect();
     let settled = transaction.find_settled(&ids).await?;
     #[cfg(feature = "plants")]
-    let mut transaction = plant_dedupe_apart(transaction, store, callbacks, &settled).await?;
-    let mut said: Vec<(&Callback, &Source, Vec<Report>)> = Vec::new();
-    let mut dead = Vec::new();
+    let transaction = plant_dedupe_apart(transaction, store, callbacks, &settled).await?;
     // One callback may come twice in one batch: a broker's operator moved it back and forth.
     let mut seen = std::collections::BTreeSet::new();
     let is_first = |callback: &&Callback| {
         !settled.contains(&callback.header.id) && seen.insert(callback.header.id)
     };
-    for callback in callbacks.iter().filter(is_first) {
-        match read(sources, callback) {
-            Ok((source, reports)) => said.push((callback, source, reports)),
-            Err(reason) => {
-                let callback = callback.clone();
-                dead.push(DeadLetter { callback, reason, died_at: clock.now() });
-            }
-        }
-    }
-    let mut outcomes: Vec<Outcome> = dead.iter().map(Outcome::dead).collect();
-    transaction.bury(&dead).await?;
-    let reports: Vec<(&Source, &Report)> = said
-        .iter()
-        .flat_map(|(_, source, reports)| reports.iter().map(move |report| (*source, report)))
-        .collect();
-    let mut apply = Apply::load(transaction, &reports, clock.now()).await?;
-    let mut deliveries = Vec::new();
-    for (callback, source, reports) in &said {
-        let body_sha256 = Sha256::digest(&callback.body);
-        for (item, report) in reports.iter().enumerate() {
-            let outcome = apply.decide(source, report);
-            deliveries.push((*callback, item, body_sha256, report, outcome));
-        }
-    }
-    apply.write().await?;
-    let settled: Vec<Settled<'_>> = deliveries
-        .iter()
-        .map(|(callback, item, body_sha256, report, outcome)| Settled {
-            callback_id: callback.header.id,
-            item: i64::try_from(*item).unwrap_or(i64::MAX),
-            key: outcome.key,
-            event_id: report.event_id.as_str(),
-            verdict: outcome.verdict,
-            received_at: callback.header.received_at,
-            body_sha256,
-            body: &callback.body,
-        })
-        .collect();
-    apply.transaction().settle(&settled).await?;
-    outcomes.extend(deliveries.into_iter().map(|(_, _, _, _, outcome)| outcome.into()));
+    let new: Vec<&Callback> = callbacks.iter().filter(is_first).collect();
+    let batch = Batch::write(transaction, sources, clock.now(), &new).await?;
     #[cfg(feature = "plants")]
     if crate::plant::is_planted("abort_before_commit") {
         std::process::abort();
     }
-    apply.commit().await?;
-    Ok(outcomes)
+    Ok(batch.commit().await?)
+}
+
+/// Callbacks that are read, decided and written. Nothing of it is so before it is committed.
+#[derive(Debug)]
+pub(super) struct Batch {
+    apply: Apply,
+    outcomes: Vec<Outcome>,
+}
+
+impl Batch {
+    /// Reads, decides and writes callbacks that have no verdict. What cannot be read is a dead letter.
+    pub(super) async fn write(
+        mut transaction: Transaction,
+        sources: &Sources,
+        now: Timestamp,
+        callbacks: &[&Callback],
+    ) -> Result<Self, ApplyError> {
+        let mut said: Vec<(&Callback, &Source, Vec<Report>)> = Vec::new();
+        let mut dead = Vec::new();
+        for callback in callbacks {
+            match read(sources, callback) {
+                Ok((source, reports)) => said.push((callback, source, reports)),
+                Err(reason) => {
+                    let callback = (*callback).clone();
+                    dead.push(DeadLetter { callback, reason, died_at: now });
+                }
+            }
+        }
+        let mut outcomes: Vec<Outcome> = dead.iter().map(Outcome::dead).collect();
+        transaction.bury(&dead).await?;
+        let reports: Vec<(&Source, &Report)> = said
+            .iter()
+            .flat_map(|(_, source, reports)| reports.iter().map(move |report| (*source, report)))
+            .collect();
+        let mut apply = Apply::load(transaction, &reports, now).await?;
+        let mut deliveries = Vec::new();
+        for (callback, source, reports) in &said {
+            let body_sha256 = Sha256::digest(&callback.body);
+            for (item, report) in reports.iter().enumerate() {
+                let outcome = apply.decide(source, report);
+                deliveries.push((*callback, item, body_sha256, report, outcome));
+            }
+        }
+        apply.write().await?;
+        let settled: Vec<Settled<'_>> = deliveries
+            .iter()
+            .map(|(callback, item, body_sha256, report, outcome)| Settled {
+                callback_id: callback.header.id,
+                item: i64::try_from(*item).unwrap_or(i64::MAX),
+                key: outcome.key,
+                event_id: report.event_id.as_str(),
+                verdict: outcome.verdict,
+                received_at: callback.header.received_at,
+                body_sha256,
+                body: &callback.body,
+            })
+            .collect();
+        apply.transaction().settle(&settled).await?;
+        outcomes.extend(deliveries.into_iter().map(|(_, _, _, _, outcome)| outcome.into()));
+        Ok(Self { apply, outcomes })
+    }
+
+    /// What became of each, the dead letters first.
+    pub(super) fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    /// The effects that they issued.
+    pub(super) fn effects(&self) -> impl Iterator<Item = &Effect> {
+        self.apply.effects()
+    }
+
+    /// The transaction, for what else belongs into it.
+    pub(super) fn transaction(&mut self) -> &mut Transaction {
+        self.apply.transaction()
+    }
+
+    /// Makes it all so; what became of each.
+    pub(super) async fn commit(self) -> Result<Vec<Outcome>, StoreError> {
+        self.apply.commit().await?;
+        Ok(self.outcomes)
+    }
+
+    /// Takes it all back.
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+        self.apply.rollback().await
+    }
 }
 
 /// The fault of remembering a callback in a transaction of its own, before it is applied.
 #[cfg(feature = "plants")]
 async fn plant_dedupe_apart(
-    transaction: crate::store::Transaction,
+    transaction: Transaction,
     store: &Store,
     callbacks: &[Callback],
     settled: &std::collections::BTreeSet<Uuid>,
-) -> Result<crate::store::Transaction, ApplyError> {
+) -> Result<Transaction, ApplyError> {
     if !crate::plant::is_planted("dedupe_apart") {
         return Ok(transaction);
     }

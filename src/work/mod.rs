@@ -11,6 +11,7 @@ pub mod apply;
 mod batch;
 mod groups;
 pub mod judge;
+pub mod redrive;
 pub mod register;
 mod working;
 

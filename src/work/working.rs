@@ -136,6 +136,11 @@ impl Working {
         self.effects.extend(effects.into_iter().map(|effect| (event_id.to_owned(), effect)));
     }
 
+    /// The effects that were issued.
+    pub(super) fn effects(&self) -> impl Iterator<Item = &Effect> {
+        self.effects.iter().map(|(_, effect)| effect)
+    }
+
     /// Takes where it stands now, and why that was looked at.
     pub(super) fn stand(
         &mut self,

@@ -3,6 +3,7 @@
 mod admin;
 mod crash;
 mod database;
+mod dead;
 mod distributed;
 mod embedded;
 mod flow;
@@ -82,6 +83,11 @@ impl Pawl {
     pub(crate) async fn start_on(form: Form, more: &str) -> Self {
         let own = form::Own::new(form).await;
         let text = own.config(more);
+        Self::start_by(own, text).await
+    }
+
+    /// Starts on what is a test's own already, by a configuration.
+    pub(crate) async fn start_by(own: form::Own, text: String) -> Self {
         let clock = Clock::default();
         let daemon = start(&text, &clock).await;
         let (receive, admin) = (daemon.receive_address.unwrap(), daemon.admin_address);
@@ -171,7 +177,8 @@ impl Pawl {
             };
             let accepted = sum("pawl_callbacks_total{", "outcome=\"accepted\"");
             let decided = sum("pawl_verdicts_total{", "origin=\"callback\"");
-            if accepted == decided + sum("pawl_dead_callbacks_total{", "") {
+            let redriven = sum("pawl_redriven_callbacks_total{", "");
+            if accepted + redriven == decided + sum("pawl_dead_callbacks_total{", "") {
                 return metrics;
             }
             assert!(Instant::now() < give_up_at, "{accepted} accepted, {decided} decided");

@@ -12,7 +12,8 @@ use pawl::order::standing::{Attention, AttentionCode};
 use pawl::order::timestamp::Timestamp;
 use pawl::queue::message::{Callback, CallbackHeader};
 use pawl::store::{
-    DeadLetter, Filter, NameRow, NewEffect, NewEvent, Repeat, Settled, Store, StoreError, Written,
+    DeadLetter, Filter, LetterFilter, NameRow, NewEffect, NewEvent, Repeat, Settled, Store,
+    StoreError, Written,
 };
 use uuid::Uuid;
 
@@ -398,10 +399,18 @@ async fn dead_letters_stay_as_they_are(store: &Store) {
     let found = writing.get_dead_letter(first.callback.header.id).await.unwrap().unwrap();
     assert_eq!(format!("{found:?}"), format!("{first:?}"));
     let second_id = second.callback.header.id;
-    let listed = writing.list_dead_letters(None, 1).await.unwrap();
+    let all = LetterFilter { limit: 9, ..LetterFilter::default() };
+    let newest = LetterFilter { limit: 1, ..all.clone() };
+    let listed = writing.list_dead_letters(&newest).await.unwrap();
     assert_eq!((listed.len(), listed[0].reason.as_str()), (1, "nul \u{fffd} byte"));
-    let older = writing.list_dead_letters(Some(second_id), 9).await.unwrap();
-    assert_eq!(older.iter().map(|l| l.reason.as_str()).collect::<Vec<_>>(), ["first"]);
+    for (filter, wanted) in [
+        (LetterFilter { before: Some(second_id), ..all.clone() }, &["first"][..]),
+        (LetterFilter { reason_contains: Some("rst".to_owned()), ..all.clone() }, &["first"]),
+        (LetterFilter { source: Some("other".to_owned()), ..all.clone() }, &[]),
+    ] {
+        let found = writing.list_dead_letters(&filter).await.unwrap();
+        assert_eq!(found.iter().map(|l| l.reason.as_str()).collect::<Vec<_>>(), wanted);
+    }
     assert_eq!(writing.find_settled(&[second_id]).await.unwrap(), BTreeSet::from([second_id]));
 }
 
