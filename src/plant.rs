@@ -10,6 +10,7 @@ pub const NAMES: &[&str] = &[
     "dedupe_apart",
     "abort_before_commit",
     "abort_before_redrive",
+    "redrive_keeps_letter",
     "ignore_returns",
     "ignore_nacks",
     "unsorted_locks",

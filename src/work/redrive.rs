@@ -131,7 +131,13 @@ impl Letters {
         if letter.callback.header.origin == Origin::Answer {
             return ended(transaction, Redriven::IsAnswer).await;
         }
-        transaction.remove_dead_letter(id).await?;
+        #[cfg(feature = "plants")]
+        let is_kept = crate::plant::is_planted("redrive_keeps_letter");
+        #[cfg(not(feature = "plants"))]
+        let is_kept = false;
+        if !is_kept {
+            transaction.remove_dead_letter(id).await?;
+        }
         if !verdicts.is_empty() {
             // One worker gave it up while another one was at it, and both were right.
             let detail = json!({ "result": "already", "reason": letter.reason });
