@@ -38,7 +38,7 @@ pub struct Delivery {
     pub callback: Callback,
     /// How often it was given out, this time included.
     pub attempt: u32,
-    /// Why it can only be buried, if so: the queue gave it up, or cannot read it.
+    /// Why it can only be buried, if so: the queue cannot read it.
     pub dead: Option<String>,
     /// The number of the message that it came in, where the queue has messages.
     message: u64,

@@ -20,6 +20,16 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+impl StoreError {
+    /// Whether it is unavailable only for what was touched: somebody holds a lock for too long, or a
+    /// statement is too much at once. Something else may well work.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        let Self::Unavailable(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| matches!(&*code, "55P03" | "57014"))
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match judge(&error) {

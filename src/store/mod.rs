@@ -17,6 +17,7 @@
 //!   each other, go by the database's clock.
 
 mod asks;
+mod attempts;
 mod attention;
 mod audit;
 mod budgets;

@@ -14,12 +14,14 @@ use crate::order::timestamp::Timestamp;
 use crate::queue::message::Callback;
 use crate::store::{DeadLetter, Settled, Store, StoreError, Transaction};
 
-/// Reads, decides and writes callbacks. Those that have their verdict already are left alone.
+/// Reads, decides and writes callbacks. Those that have their verdict already are left alone. The
+/// attempts at a suspect end with it.
 pub(super) async fn apply(
     store: &Store,
     sources: &Sources,
     clock: &Clock,
     callbacks: &[Callback],
+    suspect: Option<Uuid>,
 ) -> Result<Vec<Outcome>, ApplyError> {
     let mut transaction = store.begin().await?;
     let ids: Vec<Uuid> = callbacks.iter().map(|callback| callback.header.id).collect();
@@ -32,7 +34,10 @@ pub(super) async fn apply(
         !settled.contains(&callback.header.id) && seen.insert(callback.header.id)
     };
     let new: Vec<&Callback> = callbacks.iter().filter(is_first).collect();
-    let batch = Batch::write(transaction, sources, clock.now(), &new).await?;
+    let mut batch = Batch::write(transaction, sources, clock.now(), &new).await?;
+    if let Some(id) = suspect {
+        batch.transaction().end_attempts(id).await?;
+    }
     #[cfg(feature = "plants")]
     if crate::plant::is_planted("abort_before_commit") {
         std::process::abort();

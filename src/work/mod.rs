@@ -5,6 +5,8 @@
 //! - A callback that is given out again after that is known by its own id, and changes nothing.
 //! - What the store refuses is found by halving the batch, and becomes a dead letter alone; what the
 //!   store cannot do now is tried again, for as long as it takes, and nothing is settled meanwhile.
+//! - An outage of the store uses up no attempts. What is only held up by somebody else's lock is found
+//!   by halving, and given back to the queue for a while: it keeps nobody else waiting.
 //! - Nothing here talks to a provider.
 
 pub mod apply;
@@ -13,12 +15,15 @@ mod groups;
 pub mod judge;
 pub mod redrive;
 pub mod register;
+mod suspects;
 mod working;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::{Source, Work};
@@ -27,6 +32,7 @@ use crate::pause::Pauses;
 use crate::queue::{Consumer, Delivery, Settle};
 use crate::store::{DeadLetter, Store, StoreError};
 use apply::{ApplyError, Outcome};
+use suspects::Begun;
 
 /// The sources, by name.
 pub type Sources = Arc<BTreeMap<String, Source>>;
@@ -51,6 +57,9 @@ const RACES_MAX: u32 = 5;
 
 /// How often a batch waits for the store whole; then it is halved.
 const STALLS_MAX: u32 = 3;
+
+/// What is held up again and again is given back for at most 2 to the power of this many seconds.
+const DELAYS_MAX: u32 = 9;
 
 impl Worker {
     /// Works until it is told to stop. A batch that was begun is brought to its end.
@@ -86,6 +95,7 @@ impl Worker {
         // Halves are worked off in order, so that callbacks keep theirs.
         let mut waiting = vec![batch];
         let (mut raced, mut stalled) = (0, 0);
+        let mut begun = Begun::new();
         while let Some(mut part) = waiting.pop() {
             if part.is_empty() {
                 continue;
@@ -95,16 +105,7 @@ impl Worker {
                 let settled: Vec<_> = part.iter().map(|d| (d.clone(), Settle::Ack)).collect();
                 consumer.settle(&settled).await.ok();
             }
-            let tried = part.iter().map(|delivery| delivery.attempt).max().unwrap_or(0);
-            let result = if let ([delivery], Some(reason)) = (&part[..], &part[0].dead) {
-                self.bury(delivery, reason.clone()).await
-            } else if part.len() == 1 && tried > self.limits.attempts_max {
-                let reason = format!("given up after {} attempts", self.limits.attempts_max);
-                self.bury(&part[0], reason).await
-            } else {
-                self.apply(&part).await
-            };
-            match result {
+            match self.try_once(&part, &mut begun).await {
                 Ok(()) => {
                     let settled: Vec<_> = part.into_iter().map(|d| (d, Settle::Ack)).collect();
                     if let Err(error) = consumer.settle(&settled).await {
@@ -119,6 +120,7 @@ impl Worker {
                 Err(ApplyError::Store(StoreError::Unavailable(_) | StoreError::Raced))
                     if stop.is_cancelled() =>
                 {
+                    self.take_back(&mut begun).await;
                     return;
                 }
                 // Who loses one race wins the next, unless it is no race: then alone.
@@ -131,7 +133,16 @@ impl Worker {
                     waiting.push(part);
                     pauses.wait(stop).await;
                 }
-                Err(ApplyError::Store(error @ StoreError::Unavailable(_))) => {
+                Err(ApplyError::Store(error)) if error.is_held_up() && part.len() == 1 => {
+                    self.take_back(&mut begun).await;
+                    if !give_back(consumer, &part[0], error).await {
+                        waiting.push(part);
+                        pauses.wait(stop).await;
+                    }
+                }
+                Err(ApplyError::Store(error @ StoreError::Unavailable(_)))
+                    if !error.is_held_up() =>
+                {
                     let error = anyhow::Error::new(error);
                     tracing::error!(
                         error = format!("{error:#}"),
@@ -166,11 +177,11 @@ impl Worker {
 
     /// Applies a batch in one transaction. It runs as a task of its own, so that a panic in it is an
     /// error of the batch and not the end of the worker.
-    async fn apply(&self, part: &[Delivery]) -> Result<(), ApplyError> {
+    async fn apply(&self, part: &[Delivery], suspect: Option<Uuid>) -> Result<(), ApplyError> {
         let worker = self.clone();
         let callbacks: Vec<_> = part.iter().map(|delivery| delivery.callback.clone()).collect();
         let task = tokio::spawn(async move {
-            batch::apply(&worker.store, &worker.sources, &worker.clock, &callbacks).await
+            batch::apply(&worker.store, &worker.sources, &worker.clock, &callbacks, suspect).await
         });
         let outcomes = task.await.map_err(|panic| ApplyError::Panicked(panic.to_string()))??;
         self.count(&outcomes);
@@ -182,7 +193,9 @@ impl Worker {
         let letter = DeadLetter { callback, reason, died_at: self.clock.now() };
         let mut transaction = self.store.begin().await?;
         // It may have its verdict, and only its acknowledgement was lost.
-        let settled = transaction.find_settled(&[letter.callback.header.id]).await?;
+        let id = letter.callback.header.id;
+        let settled = transaction.find_settled(&[id]).await?;
+        transaction.end_attempts(id).await?;
         if !settled.is_empty() {
             return Ok(transaction.commit().await?);
         }
@@ -199,4 +212,20 @@ impl Worker {
             outcome.log();
         }
     }
+}
+
+/// Gives a callback back to the queue, for longer each time. False where it still is in our hands.
+async fn give_back(consumer: &mut Consumer, delivery: &Delivery, error: StoreError) -> bool {
+    let after = Duration::from_secs(1 << delivery.attempt.min(DELAYS_MAX));
+    let error = anyhow::Error::new(error);
+    tracing::warn!(
+        error = format!("{error:#}"),
+        "a callback is held up, and comes again in {after:?}"
+    );
+    let settled = [(delivery.clone(), Settle::Retry { after })];
+    let given_back = consumer.settle(&settled).await;
+    if let Err(error) = &given_back {
+        tracing::warn!(error = %error, "a callback cannot be given back");
+    }
+    given_back.is_ok()
 }

@@ -249,9 +249,11 @@ impl Consumer {
         for callback in callbacks {
             let attempt = callback.header.attempt.saturating_add(given_out).saturating_add(1);
             if route == Route::Dead {
-                let reason = died_of.clone().unwrap_or_else(|| "the broker gave it up".to_owned());
-                let dead = Some(reason);
-                self.alone.push_back(Delivery { callback, attempt, dead, message: number });
+                // The broker does not know why processes ended. Whoever works on it counts for itself.
+                let reason = died_of.as_deref().unwrap_or("the broker gave it up");
+                tracing::warn!(reason, callback = %callback.header.id, "a callback is tried alone");
+                let attempt = attempt.max(SUSPECT_ATTEMPTS + 1);
+                self.alone.push_back(delivery(callback, attempt, number));
             } else if is_alone {
                 self.alone.push_back(delivery(callback, attempt, number));
             } else {

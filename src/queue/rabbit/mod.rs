@@ -85,7 +85,7 @@ impl Queue {
         let state = &self.shared.state;
         let mut waiting = state.in_hand();
         let mut routes = state.delay_queues();
-        routes.extend([Route::Callbacks, Route::Suspects]);
+        routes.extend([Route::Callbacks, Route::Suspects, Route::Dead]);
         for route in routes {
             let count = self.count(route).await.map_err(|error| ConsumeError(error.into()))?;
             waiting += u64::from(count);

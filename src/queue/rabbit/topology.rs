@@ -28,7 +28,7 @@ pub(super) enum Route {
     Suspects,
     /// To be worked on after this many seconds.
     Retry(u32),
-    /// Taken for dead by the broker.
+    /// Taken for dead by the broker: to be worked on, each alone.
     Dead,
 }
 

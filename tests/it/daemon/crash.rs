@@ -123,3 +123,60 @@ async fn a_process_that_ends_before_its_commit_has_settled_nothing() {
     let order = wait_for_order(process.admin, "abort").await;
     assert_eq!(order["status"], "completed");
 }
+
+/// Only in builds that can plant faults: whoever applies the callback ends, each time.
+#[cfg(feature = "plants")]
+mod poison {
+    use sqlx::{Connection, PgConnection, SqliteConnection};
+
+    use super::*;
+    use crate::daemon::form::on_both_forms;
+    use crate::daemon::process::ALL_ROLES;
+
+    on_both_forms!(a_callback_that_ends_every_process_is_given_up_in_the_end);
+
+    /// How many rows a table has.
+    async fn count(own: &Own, statement: &'static str) -> i64 {
+        match &own.urls {
+            None => {
+                let url = format!("sqlite:{}/pawl.db", own.folder.path().display());
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query(statement).fetch_one(&mut connection).await.unwrap().get(0)
+            }
+            Some((store, _)) => {
+                let mut connection = PgConnection::connect(store.expose()).await.unwrap();
+                sqlx::query(statement).fetch_one(&mut connection).await.unwrap().get(0)
+            }
+        }
+    }
+
+    async fn a_callback_that_ends_every_process_is_given_up_in_the_end(form: Form) {
+        let own = Own::new(form).await;
+        let body = withdrawal("poison", "completed");
+        let process = Process::start(&own, "abort_before_commit").await;
+        let answer = exchange_bytes(process.receive(), signed(&body).as_bytes()).await.unwrap();
+        assert_eq!(answer.status, 200);
+        let mut child = process.child;
+        let mut ended = 0;
+        loop {
+            let buried = async {
+                while count(&own, "select count(*) from dead_letters").await == 0 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::select! {
+                status = child.wait() => assert!(!status.unwrap().success()),
+                () = buried => break,
+            }
+            ended += 1;
+            assert!(ended <= 20, "it is tried for ever");
+            child = Process::spawn(&own, &[], ALL_ROLES, "abort_before_commit");
+        }
+        assert_eq!(ended, 10, "as often as attempts_max says");
+        let reason =
+            "select count(*) from dead_letters where reason = 'given up after 10 attempts'";
+        assert_eq!(count(&own, reason).await, 1);
+        assert_eq!(count(&own, "select count(*) from attempts").await, 0);
+        assert_eq!(count(&own, "select count(*) from event_bodies").await, 0);
+    }
+}

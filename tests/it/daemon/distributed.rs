@@ -51,7 +51,7 @@ impl Load {
 }
 
 /// Waits until every accepted callback has a verdict, and holds the database against them.
-async fn check(own: &Own, accepted: &BTreeSet<String>) {
+pub(super) async fn check(own: &Own, accepted: &BTreeSet<String>) {
     let (store, _) = own.urls.as_ref().unwrap();
     let connection = PgConnection::connect(store.expose()).await.unwrap();
     let connection = Arc::new(tokio::sync::Mutex::new(connection));

@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod queue;
 mod refusal;
 mod store;
+mod store_outage;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -10,7 +10,7 @@ use super::form::{Form, Own};
 use super::{Pawl, SECRET, callback, sign, withdrawal};
 
 /// The embedded form is one process with all of them.
-const ALL_ROLES: &str = "receive,work,poll,admin";
+pub(super) const ALL_ROLES: &str = "receive,work,poll,admin";
 
 /// A daemon in a process of its own.
 pub(crate) struct Process {
@@ -31,31 +31,15 @@ impl Process {
 
     /// Starts it by another program, which becomes it.
     async fn start_by(own: &Own, by: &[&str], roles: &str, plant: &str) -> Self {
-        let file = own.folder.path().join("pawl.toml");
-        std::fs::write(&file, own.config("")).unwrap();
-        Self::start_file(&file, by, roles, plant).await
+        Self::heard(Self::spawn(own, by, roles, plant)).await
     }
 
-    /// Starts it with a configuration.
-    pub(crate) async fn start_file(
-        file: &std::path::Path,
-        by: &[&str],
-        roles: &str,
-        plant: &str,
-    ) -> Self {
-        let words =
-            [by, &[env!("CARGO_BIN_EXE_pawl"), "serve", "--roles", roles, "--config"]].concat();
-        let mut child = Command::new(words[0])
-            .args(&words[1..])
-            .arg(file)
-            .env("SECRET", SECRET)
-            .env("SECRET_2", "another")
-            .env("PAWL_PLANT", plant)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+    /// Starts it with a configuration, and waits until it says where it listens.
+    pub(crate) async fn start_file(file: &std::path::Path, roles: &str) -> Self {
+        Self::heard(Self::spawn_file(file, &[], roles, "")).await
+    }
+
+    async fn heard(mut child: Child) -> Self {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (mut receive, mut admin) = (None, None);
         let mut said = String::new();
@@ -74,6 +58,29 @@ impl Process {
         // What it says further is read, so that it can go on saying it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self { child, receive, admin: admin.unwrap() }
+    }
+
+    /// Starts it, and does not wait: it may end before it says anything.
+    pub(super) fn spawn(own: &Own, by: &[&str], roles: &str, plant: &str) -> Child {
+        let file = own.folder.path().join("pawl.toml");
+        std::fs::write(&file, own.config("")).unwrap();
+        Self::spawn_file(&file, by, roles, plant)
+    }
+
+    fn spawn_file(file: &std::path::Path, by: &[&str], roles: &str, plant: &str) -> Child {
+        let words =
+            [by, &[env!("CARGO_BIN_EXE_pawl"), "serve", "--roles", roles, "--config"]].concat();
+        Command::new(words[0])
+            .args(&words[1..])
+            .arg(file)
+            .env("SECRET", SECRET)
+            .env("SECRET_2", "another")
+            .env("PAWL_PLANT", plant)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
     }
 
     /// Where it receives callbacks.
