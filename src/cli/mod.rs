@@ -2,6 +2,7 @@
 
 mod ask;
 mod client;
+mod config;
 mod dead;
 mod demo;
 mod order;
@@ -46,6 +47,9 @@ enum Command {
     /// Lists, shows and checks providers' definitions.
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Shows the configuration as it works, its schema, and an example.
+    #[command(subcommand)]
+    Config(config::Command),
 }
 
 /// What the daemon does.
@@ -166,6 +170,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Dead(command) => dead::run(command),
         Command::Simulate(told) => simulate::run(&told),
         Command::Provider(command) => provider::run(command).map_err(Failure::other),
+        Command::Config(command) => config::run(&command),
     }
 }
 

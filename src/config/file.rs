@@ -217,6 +217,18 @@ pub(super) struct CallbackSecretTable {
 
 /// Reads a file with the environment laid over it: `PAWL_SECTION__KEY=value` for each key.
 pub(super) fn read(text: &str, env: &BTreeMap<String, String>) -> Result<File, Mistake> {
+    Ok(read_both(text, env)?.0)
+}
+
+/// The same, as a table that has the shape of a [`File`].
+pub(super) fn read_table(
+    text: &str,
+    env: &BTreeMap<String, String>,
+) -> Result<toml::Table, Mistake> {
+    Ok(read_both(text, env)?.1)
+}
+
+fn read_both(text: &str, env: &BTreeMap<String, String>) -> Result<(File, toml::Table), Mistake> {
     let overrides: Vec<(&String, &String)> =
         env.iter().filter(|(name, _)| name.starts_with("PAWL_") && name.contains("__")).collect();
     let mut as_text = vec![false; overrides.len()];
@@ -232,8 +244,11 @@ pub(super) fn read(text: &str, env: &BTreeMap<String, String>) -> Result<File, M
                 |()| Mistake::of_file(format!("{name}: there is no such section to set a key in")),
             )?;
         }
-        let error = match File::deserialize(Deserializer::from(root)) {
-            Ok(file) => return Ok(file),
+        let file = File::deserialize(Deserializer::from(root.clone()));
+        let both =
+            file.and_then(|file| Ok((file, toml::Table::deserialize(Deserializer::from(root))?)));
+        let error = match both {
+            Ok(both) => return Ok(both),
             Err(error) => error,
         };
         // `PAWL_SOURCE__SHOP__ACCOUNT=123` is a number until a text is wanted.

@@ -2,8 +2,12 @@
 //! starts.
 
 mod ask;
+mod effective;
+mod example;
 mod file;
 mod form;
+mod keys;
+mod schema;
 mod secret;
 mod source;
 
@@ -15,7 +19,10 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+pub use effective::Effective;
+pub use example::example;
 pub use file::LogFormat;
+pub use schema::schema;
 pub use source::{Limits, Source};
 
 use crate::mistake::{Mistake, Mistakes, nearest};

@@ -9,5 +9,6 @@ mod flypay;
 mod order;
 mod poll;
 mod rabbit;
+mod schema;
 mod soak;
 mod tidy;

@@ -1,0 +1,40 @@
+//! The example: a whole configuration with every key, its default, and what it is for.
+
+use std::fmt::Write as _;
+
+use super::keys::{SECTIONS, Value};
+
+const HEAD: &str = "\
+# Pawl's configuration, all of it. What is written here is the default, but for the source; what is
+# commented out has none. A variable PAWL_SECTION__KEY stands above a key, for example
+# PAWL_SOURCE__SHOP__BASE_URL. `pawl check` says what is wrong.
+
+";
+
+/// Where the comments stand, if the keys leave room for them.
+const COLUMN: usize = 34;
+
+/// A whole configuration, to be begun with.
+#[must_use]
+pub fn example() -> String {
+    format!("{HEAD}{}", body())
+}
+
+fn body() -> String {
+    let mut text = String::new();
+    for section in SECTIONS {
+        let path: Vec<&str> =
+            section.path.iter().map(|part| if *part == "*" { "shop" } else { *part }).collect();
+        // A blank line before the source; nothing else is long enough to need one.
+        let blank = if section.path == ["source", "*"] { "\n" } else { "" };
+        writeln!(text, "{blank}[{}]", path.join(".")).ok();
+        for key in section.keys {
+            let line = match key.value {
+                Value::Must(value) | Value::Default(value) => format!("{} = {value}", key.name),
+                Value::Unset(value) => format!("# {} = {value}", key.name),
+            };
+            writeln!(text, "{line:<COLUMN$} # {}", key.about).ok();
+        }
+    }
+    text
+}
