@@ -1,5 +1,7 @@
 //! Speaks to the admin API of a running daemon, for the commands that look and act.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -52,10 +54,25 @@ impl Client {
     }
 
     fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::other(anyhow::Error::new(error)))?;
-        let answer = runtime.block_on(self.exchange(method, path, body));
-        answer.map_err(Failure::unavailable)
+        let answer = runtime()?.block_on(self.exchange(method, path, body));
+        let (status, body) = answer.map_err(Failure::unavailable)?;
+        let body = serde_json::from_slice(&body).context("the daemon's answer is not JSON");
+        Ok(Answer { status, body: body.map_err(Failure::unavailable)? })
+    }
+
+    /// Gets what is a text and not JSON, within a time.
+    pub(super) fn get_text(
+        &self,
+        path: &str,
+        deadline: Duration,
+    ) -> Result<(StatusCode, String), Failure> {
+        let exchange = async {
+            let exchange = self.exchange(Method::GET, path, None);
+            let late = || format!("no answer from http://{} in time", self.host);
+            tokio::time::timeout(deadline, exchange).await.with_context(late)?
+        };
+        let (status, body) = runtime()?.block_on(exchange).map_err(Failure::unavailable)?;
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
     async fn exchange(
@@ -63,7 +80,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<String>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
         let unreachable =
             || format!("no daemon answers at http://{}: is `pawl serve` running?", self.host);
         let stream = TcpStream::connect(&self.host).await.with_context(unreachable)?;
@@ -81,9 +98,13 @@ impl Client {
         let answer = sender.send_request(request).await.with_context(unreachable)?;
         let status = answer.status();
         let body = answer.into_body().collect().await.with_context(unreachable)?.to_bytes();
-        let body = serde_json::from_slice(&body).context("the daemon's answer is not JSON")?;
-        Ok(Answer { status, body })
+        Ok((status, body))
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::other(anyhow::Error::new(error)))
 }
 
 impl Answer {

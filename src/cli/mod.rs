@@ -1,11 +1,16 @@
 //! The command line: a file a command.
 
 mod ask;
+mod check;
 mod client;
 mod config;
 mod dead;
 mod demo;
+mod healthcheck;
+mod init;
+mod migrate;
 mod order;
+mod pages;
 mod provider;
 mod serve;
 mod simulate;
@@ -35,6 +40,15 @@ enum Command {
     /// Shows what Pawl does: the real daemon beside simulated providers on a bad day, and its promises held
     /// against their ledgers.
     Demo(demo::Told),
+    /// Writes a configuration to begin with: six lines.
+    Init(init::Init),
+    /// Checks that the daemon could start here: configuration, definitions, secrets, store, queue,
+    /// providers.
+    Check(check::Check),
+    /// Brings the store's tables up to date, and ends. The daemon does so itself when it starts.
+    Migrate(migrate::Migrate),
+    /// Asks a running daemon whether it is ready; exits with 0 or 1.
+    Healthcheck(healthcheck::Healthcheck),
     /// Registers orders and looks at them, at a running daemon.
     #[command(subcommand)]
     Order(order::Command),
@@ -50,6 +64,10 @@ enum Command {
     /// Shows the configuration as it works, its schema, and an example.
     #[command(subcommand)]
     Config(config::Command),
+    /// Prints what a shell needs to complete commands.
+    Completions(pages::Completions),
+    /// Prints the manual page, or writes one for each command.
+    Man(pages::Man),
 }
 
 /// What the daemon does.
@@ -117,6 +135,10 @@ pub enum Exit {
     Fine,
     /// It found something.
     Findings,
+    /// Something that is needed cannot be reached (EX_UNAVAILABLE of sysexits).
+    Unavailable,
+    /// The configuration is wrong (EX_CONFIG of sysexits).
+    Config,
 }
 
 impl From<Exit> for ExitCode {
@@ -124,6 +146,8 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Fine => Self::SUCCESS,
             Exit::Findings => Self::from(1),
+            Exit::Unavailable => Self::from(69),
+            Exit::Config => Self::from(78),
         }
     }
 }
@@ -171,6 +195,12 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Simulate(told) => simulate::run(&told),
         Command::Provider(command) => provider::run(command).map_err(Failure::other),
         Command::Config(command) => config::run(&command),
+        Command::Init(init) => init::run(&init),
+        Command::Check(check) => check::run(&check),
+        Command::Migrate(migrate) => migrate::run(&migrate),
+        Command::Healthcheck(healthcheck) => Ok(healthcheck::run(&healthcheck)),
+        Command::Completions(completions) => pages::complete(&completions),
+        Command::Man(man) => pages::man(&man),
     }
 }
 

@@ -157,6 +157,23 @@ impl Config {
         if check.mistakes.is_empty() { Ok(admin) } else { Err(placed(check.mistakes).into()) }
     }
 
+    /// Finds the configuration and reads where its admin port is, and nothing else: health is told to
+    /// whoever asks.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn find_listen(
+        given: Option<&Path>,
+        env: &BTreeMap<String, String>,
+    ) -> Result<SocketAddr, ConfigError> {
+        let (file, text) = find_text(given)?;
+        let placed = |mistakes: Vec<Mistake>| Mistakes::in_file(&file, &text, mistakes);
+        let raw = file::read(&text, env).map_err(|mistake| placed(vec![mistake]))?;
+        let mut check = Check { env, mistakes: Vec::new() };
+        let listen = check.address(raw.admin.listen.as_ref(), "127.0.0.1:8081");
+        if check.mistakes.is_empty() { Ok(listen) } else { Err(placed(check.mistakes).into()) }
+    }
+
     /// Reads and checks a configuration's text.
     ///
     /// # Errors

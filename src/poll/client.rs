@@ -44,6 +44,15 @@ pub fn client(base_url: &str) -> reqwest::Result<Client> {
     if is_plain { client.no_proxy().build() } else { client.build() }
 }
 
+/// Whether anything answers at a base URL, by the way that questions go: the status, whatever it is.
+///
+/// # Errors
+/// Why nothing does.
+pub async fn reach(base_url: &str) -> Result<StatusCode, String> {
+    let client = client(base_url).map_err(describe)?;
+    client.head(base_url).send().await.map(|response| response.status()).map_err(describe)
+}
+
 /// Asks one question, and looks at the answer.
 pub async fn ask(
     client: &Client,

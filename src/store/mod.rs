@@ -32,6 +32,7 @@ mod names;
 mod orders;
 pub mod postgres;
 mod row;
+mod schema;
 pub mod sqlite;
 mod waits;
 
@@ -47,6 +48,7 @@ pub use events::{EventRow, KnownEvent, NewEvent, Repeat};
 pub use listing::{Filter, OrderRow};
 pub use names::NameRow;
 pub use orders::{Loaded, Written};
+pub use schema::Schema;
 pub use waits::Waits;
 
 use sqlx::{Postgres, Sqlite};

@@ -3,8 +3,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Postgres, Row};
+
+/// What makes the tables, step by step.
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How many connections one process keeps at most.
 const CONNECTIONS: u32 = 10;
@@ -61,7 +65,7 @@ impl Database {
         // that is at it. A schema that is newer than we are is an error.
         let mut connection = options.connect().await?;
         check(&mut connection).await?;
-        sqlx::migrate!("migrations/postgres").run(&mut connection).await?;
+        MIGRATIONS.run(&mut connection).await?;
         connection.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -112,7 +116,7 @@ async fn can_write(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 }
 
 /// Reads back what a commit's durability rests on.
-async fn check(connection: &mut PgConnection) -> Result<(), OpenError> {
+pub(super) async fn check(connection: &mut PgConnection) -> Result<(), OpenError> {
     let what = "synchronous_commit";
     let query = sqlx::query("select current_setting($1)").bind(what);
     let found: String = query.fetch_one(connection).await?.try_get(0)?;

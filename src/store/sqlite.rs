@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -14,6 +15,9 @@ use sqlx::{Connection, Row, Sqlite};
 /// 3.7.0 to 3.51.2 can corrupt a WAL when two connections write and checkpoint at the same moment
 /// (sqlite.org/wal.html, "the WAL-reset bug").
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+
+/// What makes the tables, step by step.
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How many readers there are beside the writer.
 const READERS: u32 = 4;
@@ -100,7 +104,7 @@ impl Database {
         };
         let writer = pool(1).connect_with(options.clone()).await?;
         check(&writer).await?;
-        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+        MIGRATIONS.run(&writer).await?;
         // Nobody else has the file: who had a lease on an order is gone.
         sqlx::query(
             "-- asks.end_leases

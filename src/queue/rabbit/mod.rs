@@ -103,22 +103,39 @@ impl Queue {
             Some(connection) => connection,
             None => self.shared.address.connect("pawl depth").await?,
         };
-        // A channel of its own: one that asks for a queue that is not there is closed.
-        let channel = channel(&connection).await?;
-        let options = QueueDeclareOptions::durable().passive();
-        let name = self.shared.names.queue(route).into();
-        let asking = channel.queue_declare(name, options, FieldTable::default());
-        let count = match step("count what waits", asking).await {
-            Ok(queue) => {
-                step("close a channel", channel.close(200, "OK".into())).await?;
-                queue.message_count()
-            }
-            // Deleted by somebody: nothing waits there.
-            Err(LinkError::Amqp(_, error)) if is_not_found(&error) => 0,
-            Err(error) => return Err(error),
-        };
+        let count = count(&connection, self.shared.names.queue(route)).await?;
         *looking = Some(connection);
-        Ok(count)
+        // Deleted by somebody: nothing waits there.
+        Ok(count.unwrap_or(0))
+    }
+}
+
+/// Looks at a broker and changes nothing there: how many messages wait for work; none where there is
+/// no queue yet.
+///
+/// # Errors
+/// The broker cannot be reached, or does not let us in.
+pub async fn look(url: &str, prefix: &str) -> Result<Option<u32>, LinkError> {
+    let (address, names) = (Address::parse(url)?, Names::new(prefix)?);
+    let connection = address.connect("pawl check").await?;
+    let count = count(&connection, names.queue(Route::Callbacks)).await?;
+    step("close the connection", connection.close(200, "OK".into())).await?;
+    Ok(count)
+}
+
+/// How many messages wait in a queue; none where there is no such queue.
+async fn count(connection: &Connection, queue: String) -> Result<Option<u32>, LinkError> {
+    // A channel of its own: one that asks for a queue that is not there is closed.
+    let channel = channel(connection).await?;
+    let options = QueueDeclareOptions::durable().passive();
+    let asking = channel.queue_declare(queue.into(), options, FieldTable::default());
+    match step("count what waits", asking).await {
+        Ok(queue) => {
+            step("close a channel", channel.close(200, "OK".into())).await?;
+            Ok(Some(queue.message_count()))
+        }
+        Err(LinkError::Amqp(_, error)) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

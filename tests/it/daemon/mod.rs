@@ -9,6 +9,7 @@ mod embedded;
 mod flow;
 pub(crate) mod form;
 mod ledger;
+mod operate;
 pub(crate) mod outage;
 mod postgres;
 mod prepared;

@@ -106,11 +106,19 @@ impl Process {
 /// Runs the program to its end: exit code, standard output, standard error.
 pub(super) async fn run(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
     let folder = tempfile::tempdir().unwrap();
+    run_in(folder.path(), args, env).await
+}
+
+pub(super) async fn run_in(
+    folder: &std::path::Path,
+    args: &[&str],
+    env: &[(&str, &str)],
+) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_pawl"))
         .args(args)
         .envs(env.iter().copied())
         .env_remove("PAWL_CONFIG")
-        .current_dir(folder.path())
+        .current_dir(folder)
         .output()
         .await
         .unwrap();
