@@ -176,6 +176,11 @@ impl Failure {
         Self { code: 69, error }
     }
 
+    /// What the command comes to, once its error is said.
+    fn exit(&self) -> Exit {
+        if self.code == 69 { Exit::Unavailable } else { Exit::Findings }
+    }
+
     /// The configuration is wrong (EX_CONFIG of sysexits).
     fn config(error: ConfigError) -> Self {
         Self { code: 78, error: error.into() }

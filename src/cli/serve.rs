@@ -4,7 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure};
 use crate::clock::Clock;
-use crate::config::{Config, Form};
+use crate::config::{Config, Form, LogFormat};
 use crate::observe::log;
 use crate::roles::Roles;
 use crate::run::Daemon;
@@ -13,7 +13,14 @@ pub(super) fn run(config: &Config, roles: &Roles) -> Result<Exit, Failure> {
     log::start(config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::other(anyhow::Error::new(error)))?;
-    runtime.block_on(serve(config, roles))
+    match runtime.block_on(serve(config, roles)) {
+        Err(failure) if config.log_format == LogFormat::Json => {
+            let error = format!("{:#}", failure.error);
+            tracing::error!(error, "the daemon cannot go on");
+            Ok(failure.exit())
+        }
+        result => result,
+    }
 }
 
 async fn serve(config: &Config, roles: &Roles) -> Result<Exit, Failure> {

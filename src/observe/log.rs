@@ -1,6 +1,7 @@
 //! The log: a line an occurrence, for people or for programs, on standard error.
 
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +20,16 @@ pub fn start(config: &Config) {
     // A second start in one process (tests) keeps the first.
     match config.log_format {
         LogFormat::Text => lines.try_init().ok(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init().ok(),
+        LogFormat::Json => {
+            std::panic::set_hook(Box::new(log_panic));
+            lines.json().flatten_event(true).try_init().ok()
+        }
     };
+}
+
+/// What Rust itself would print is no object.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let reason = panic.payload_as_str().unwrap_or_default();
+    tracing::error!(place, reason, "a fault in Pawl itself");
 }

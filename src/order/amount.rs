@@ -18,11 +18,22 @@ pub struct Amount(Decimal);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// Not a decimal number: a sign, a blank, a letter, an empty text.
-    #[error("`{0}` is not a decimal number without a sign, such as 49.90")]
+    #[error("`{0}` {what}", what = self.what())]
     Syntax(String),
     /// More digits than can be held exactly.
-    #[error("`{0}` has more than {DIGITS_MAX} digits and cannot be held exactly")]
+    #[error("`{0}` {what}", what = self.what())]
     TooLong(String),
+}
+
+impl AmountError {
+    /// What is wrong, without the text: that may be nobody's business.
+    #[must_use]
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::Syntax(_) => "is not a decimal number without a sign, such as 49.90",
+            Self::TooLong(_) => "has more than 28 digits and cannot be held exactly",
+        }
+    }
 }
 
 impl Amount {

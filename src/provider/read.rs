@@ -106,7 +106,7 @@ pub enum Unreadable {
         error: IdError,
     },
     /// An amount that is none.
-    #[error("the amount {name}: {error}")]
+    #[error("the amount {name} {}", .error.what())]
     Amount {
         /// Which amount.
         name: String,
@@ -114,7 +114,7 @@ pub enum Unreadable {
         error: AmountError,
     },
     /// A currency that is none.
-    #[error(transparent)]
+    #[error("the currency is not a code: 1 to 16 letters, digits, `.`, `_` or `-`")]
     Currency(#[from] CurrencyError),
     /// An answer that does not say that it is one.
     #[error("the answer says `{said}` at {place}, not `{wanted}`")]

@@ -9,6 +9,7 @@ mod embedded;
 mod flow;
 pub(crate) mod form;
 mod ledger;
+mod log;
 mod operate;
 pub(crate) mod outage;
 mod postgres;

@@ -1,9 +1,11 @@
 //! The program itself: exit codes, signals, the command line beside a running daemon.
 
+use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 use super::form::{Form, Own};
@@ -17,6 +19,56 @@ pub(crate) struct Process {
     pub child: Child,
     receive: Option<std::net::SocketAddr>,
     pub admin: std::net::SocketAddr,
+    /// Everything that it says, on both of its outputs.
+    said: Said,
+    reading: tokio::task::JoinSet<()>,
+}
+
+type Said = Arc<Mutex<Vec<String>>>;
+
+/// How a daemon is started.
+pub(super) struct Start<'a> {
+    pub own: &'a Own,
+    pub text: String,
+    pub roles: &'a str,
+    pub env: &'a [(&'a str, &'a str)],
+}
+
+impl Start<'_> {
+    /// Starts it, and waits until it says where it listens.
+    pub(super) async fn now(self) -> Process {
+        let file = self.own.folder.path().join("pawl.toml");
+        std::fs::write(&file, &self.text).unwrap();
+        Process::heard(spawn(&file, &[], self.roles, self.env)).await
+    }
+}
+
+/// What every configuration of the tests may name.
+fn env(plant: &str) -> [(&str, &str); 3] {
+    [("SECRET", SECRET), ("SECRET_2", "another"), ("PAWL_PLANT", plant)]
+}
+
+/// Starts a daemon, perhaps by another program, which becomes it.
+fn spawn(file: &Path, by: &[&str], roles: &str, env: &[(&str, &str)]) -> Child {
+    let words = [by, &[env!("CARGO_BIN_EXE_pawl"), "serve", "--roles", roles, "--config"]].concat();
+    Command::new(words[0])
+        .args(&words[1..])
+        .arg(file)
+        .env_remove("RUST_LOG")
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+async fn keep(from: impl AsyncRead + Unpin, said: Said) {
+    let mut lines = BufReader::new(from).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        said.lock().unwrap().push(line);
+    }
 }
 
 impl Process {
@@ -29,58 +81,53 @@ impl Process {
         Self::start_by(own, &[], roles, plant).await
     }
 
-    /// Starts it by another program, which becomes it.
     async fn start_by(own: &Own, by: &[&str], roles: &str, plant: &str) -> Self {
         Self::heard(Self::spawn(own, by, roles, plant)).await
     }
 
     /// Starts it with a configuration, and waits until it says where it listens.
-    pub(crate) async fn start_file(file: &std::path::Path, roles: &str) -> Self {
-        Self::heard(Self::spawn_file(file, &[], roles, "")).await
-    }
-
-    async fn heard(mut child: Child) -> Self {
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (mut receive, mut admin) = (None, None);
-        let mut said = String::new();
-        while admin.is_none() {
-            let line = lines.next_line().await.unwrap();
-            let line = line.unwrap_or_else(|| panic!("it does not start:{said}"));
-            said = format!("{said}\n{line}");
-            let address = |before: &str| {
-                let rest = line.split(before).nth(1)?;
-                let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))?;
-                rest[..end].parse().ok()
-            };
-            receive = receive.or(address("callbacks at http://"));
-            admin = address("administration at http://");
-        }
-        // What it says further is read, so that it can go on saying it.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, receive, admin: admin.unwrap() }
+    pub(crate) async fn start_file(file: &Path, roles: &str) -> Self {
+        Self::heard(spawn(file, &[], roles, &env(""))).await
     }
 
     /// Starts it, and does not wait: it may end before it says anything.
     pub(super) fn spawn(own: &Own, by: &[&str], roles: &str, plant: &str) -> Child {
         let file = own.folder.path().join("pawl.toml");
         std::fs::write(&file, own.config("")).unwrap();
-        Self::spawn_file(&file, by, roles, plant)
+        spawn(&file, by, roles, &env(plant))
     }
 
-    fn spawn_file(file: &std::path::Path, by: &[&str], roles: &str, plant: &str) -> Child {
-        let words =
-            [by, &[env!("CARGO_BIN_EXE_pawl"), "serve", "--roles", roles, "--config"]].concat();
-        Command::new(words[0])
-            .args(&words[1..])
-            .arg(file)
-            .env("SECRET", SECRET)
-            .env("SECRET_2", "another")
-            .env("PAWL_PLANT", plant)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap()
+    async fn heard(mut child: Child) -> Self {
+        let said = Said::default();
+        let mut reading = tokio::task::JoinSet::new();
+        // What it says is read to its end, so that it can go on saying it.
+        reading.spawn(keep(child.stdout.take().unwrap(), Arc::clone(&said)));
+        reading.spawn(keep(child.stderr.take().unwrap(), Arc::clone(&said)));
+        let give_up_at = Instant::now() + Duration::from_secs(60);
+        loop {
+            let has_ended = child.try_wait().unwrap().is_some() && reading.is_empty();
+            let lines = said.lock().unwrap().clone();
+            let address = |before: &str| {
+                lines.iter().find_map(|line| {
+                    let rest = line.split(before).nth(1)?;
+                    let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))?;
+                    rest[..end].parse().ok()
+                })
+            };
+            if let Some(admin) = address("administration at http://") {
+                let receive = address("callbacks at http://");
+                return Self { child, receive, admin, said, reading };
+            }
+            assert!(!has_ended && Instant::now() < give_up_at, "it does not start: {lines:?}");
+            while reading.try_join_next().is_some() {}
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// All that it has said, once it has ended.
+    pub(super) async fn said(&mut self) -> Vec<String> {
+        while self.reading.join_next().await.is_some() {}
+        self.said.lock().unwrap().clone()
     }
 
     /// Where it receives callbacks.
@@ -268,7 +315,7 @@ pub(super) fn signed(body: &str) -> String {
 
 /// Waits until an order is there, by any means.
 pub(super) async fn wait_for_order(admin: std::net::SocketAddr, id: &str) -> serde_json::Value {
-    let give_up_at = std::time::Instant::now() + Duration::from_secs(30);
+    let give_up_at = Instant::now() + Duration::from_secs(30);
     loop {
         let request = format!(
             "GET /api/v1/orders/shop/{id} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
@@ -278,7 +325,7 @@ pub(super) async fn wait_for_order(admin: std::net::SocketAddr, id: &str) -> ser
         {
             return answer.json();
         }
-        assert!(std::time::Instant::now() < give_up_at, "{id} never came");
+        assert!(Instant::now() < give_up_at, "{id} never came");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -321,13 +368,13 @@ async fn when_the_disk_was_full_and_no_longer_is_callbacks_are_accepted_again() 
     let id = process.child.id().unwrap().to_string();
     let mut free = std::process::Command::new("prlimit");
     assert!(free.args(["--pid", &id, "--fsize=unlimited"]).status().unwrap().success());
-    let give_up_at = std::time::Instant::now() + Duration::from_secs(30);
+    let give_up_at = Instant::now() + Duration::from_secs(30);
     loop {
         let answer = super::exchange_bytes(process.receive(), signed(&large(99)).as_bytes()).await;
         if answer.unwrap().status == 200 {
             break;
         }
-        assert!(std::time::Instant::now() < give_up_at, "never accepted again");
+        assert!(Instant::now() < give_up_at, "never accepted again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     for id in accepted {
