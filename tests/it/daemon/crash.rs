@@ -79,7 +79,7 @@ async fn a_daemon_that_is_killed_loses_nothing_and_doubles_nothing() {
     check(own.folder.path(), &accepted).await;
 }
 
-async fn wait_until_drained(admin: std::net::SocketAddr) {
+pub(super) async fn wait_until_drained(admin: std::net::SocketAddr) {
     let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let give_up_at = std::time::Instant::now() + Duration::from_secs(60);
     loop {
@@ -93,7 +93,7 @@ async fn wait_until_drained(admin: std::net::SocketAddr) {
 }
 
 /// Reads the file itself, and holds it against what was answered.
-async fn check(folder: &Path, accepted: &BTreeSet<String>) {
+pub(super) async fn check(folder: &Path, accepted: &BTreeSet<String>) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("pawl.db"));
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     let count = |statement: &'static str| {

@@ -17,6 +17,7 @@ mod prepared;
 pub(crate) mod process;
 pub(crate) mod queue;
 mod refusal;
+mod stop;
 mod store;
 mod store_outage;
 
