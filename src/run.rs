@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
+use crate::observe::notify;
 use crate::open::{OpenError, Opened};
 use crate::poll::Poller;
 use crate::queue::{ConsumeError, Depth, Queue};
@@ -237,6 +238,7 @@ impl Daemon {
     /// A loop that panicked.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         tracing::info!("stopping");
+        notify::stopping();
         self.health.stop();
         self.stop_receiving.cancel();
         while let Some(ended) = self.receiving.join_next().await {

@@ -5,7 +5,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Exit, Failure};
 use crate::clock::Clock;
 use crate::config::{Config, Form, LogFormat};
-use crate::observe::log;
+use crate::observe::{log, notify};
 use crate::roles::Roles;
 use crate::run::Daemon;
 
@@ -33,6 +33,8 @@ async fn serve(config: &Config, roles: &Roles) -> Result<Exit, Failure> {
     let daemon = Daemon::start(config, roles, Clock::default()).await;
     let daemon = daemon.map_err(|error| Failure::unavailable(anyhow::Error::new(error)))?;
     say_where(config, roles, &daemon);
+    notify::ready();
+    tokio::spawn(notify::keep_alive());
     let told = async move {
         tokio::select! {
             _ = terminate.recv() => {}

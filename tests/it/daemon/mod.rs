@@ -10,6 +10,7 @@ mod flow;
 pub(crate) mod form;
 mod ledger;
 mod log;
+mod notify;
 mod operate;
 pub(crate) mod outage;
 mod postgres;
