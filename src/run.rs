@@ -21,10 +21,12 @@ use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::observe::notify;
 use crate::open::{OpenError, Opened};
-use crate::poll::Poller;
+use crate::poll::pollers::{self, Pollers};
 use crate::queue::{ConsumeError, Depth, Queue};
 use crate::receive::{Receiver, serve::serve};
+use crate::reload::Reloader;
 use crate::roles::{Role, Roles};
+use crate::sources::Sources;
 use crate::store::Store;
 use crate::work::Worker;
 
@@ -56,6 +58,8 @@ pub struct Daemon {
     pub receive_address: Option<SocketAddr>,
     /// Where people and programs look and act, and where health is told.
     pub admin_address: SocketAddr,
+    /// What reads the configuration again while it runs.
+    pub reloader: Reloader,
     opened: Opened,
     health: Health,
     /// Ends what takes in or asks for more: receiver and pollers.
@@ -74,7 +78,8 @@ impl Daemon {
     pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> Result<Self, StartError> {
         let opened = Opened::open(&config.form, roles, &clock).await?;
         let metrics = Metrics::new().context("cannot make the metrics")?;
-        let sources = Arc::new(config.sources.clone());
+        let sources = Sources::new(config.sources.clone());
+        pollers::check(&sources.now()).context("cannot speak to providers")?;
         let receiving_port = match roles.has(Role::Receive) {
             true => Some(listen(config.receive.listen, "callbacks").await?),
             false => None,
@@ -84,6 +89,12 @@ impl Daemon {
         let mut daemon = Self {
             receive_address: receiving_port.as_ref().map(address).transpose()?,
             admin_address: address(&admin_port)?,
+            reloader: Reloader {
+                started: config.clone(),
+                sources: sources.clone(),
+                metrics: metrics.clone(),
+                clock: clock.clone(),
+            },
             opened,
             health: Health::default(),
             stop_receiving: CancellationToken::new(),
@@ -96,7 +107,7 @@ impl Daemon {
         if let Some(port) = receiving_port {
             let receiver = Arc::new(Receiver {
                 queue: queue.clone(),
-                sources: Arc::clone(&sources),
+                sources: sources.clone(),
                 clock: clock.clone(),
                 metrics: metrics.clone(),
                 health: health.clone(),
@@ -108,7 +119,7 @@ impl Daemon {
         if let Some(store) = daemon.opened.store.clone().filter(|_| roles.has(Role::Work)) {
             let worker = Worker {
                 store,
-                sources: Arc::clone(&sources),
+                sources: sources.clone(),
                 clock: clock.clone(),
                 metrics: metrics.clone(),
                 limits: config.work.clone(),
@@ -116,13 +127,13 @@ impl Daemon {
             daemon.spawn_work(worker, &queue);
         }
         if let Some(store) = daemon.opened.store.clone().filter(|_| roles.has(Role::Poll)) {
-            for source in sources.values() {
-                let (store, queue) = (store.clone(), queue.clone());
-                let poller = Poller::of(source, store, queue, clock.clone(), metrics.clone());
-                if let Some(poller) = poller.context("cannot speak to providers")? {
-                    daemon.spawn_poll(poller);
-                }
-            }
+            daemon.spawn_poll(Pollers {
+                store,
+                queue: queue.clone(),
+                sources: sources.clone(),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+            });
         }
         let admin = Admin {
             store: daemon.opened.store.clone(),
@@ -135,6 +146,7 @@ impl Daemon {
             token: config.admin.token.clone(),
         };
         daemon.spawn_admin(admin, admin_port);
+        daemon.reloader.metrics.note_loaded(daemon.reloader.clock.now());
         daemon.health.start();
         Ok(daemon)
     }
@@ -166,10 +178,10 @@ impl Daemon {
         });
     }
 
-    fn spawn_poll(&mut self, poller: Poller) {
+    fn spawn_poll(&mut self, pollers: Pollers) {
         let stop = self.stop_receiving.clone();
         self.loops.spawn(async move {
-            poller.run(stop).await;
+            pollers.run(stop).await;
             "poll"
         });
     }

@@ -112,7 +112,8 @@ pub(super) async fn find(
 
 /// Where an order stands by the rules of today; by none, where its source is gone.
 fn stand(admin: &Admin, row: &OrderRow) -> Standing {
-    let source = admin.sources.get(&row.source);
+    let sources = admin.sources.now();
+    let source = sources.get(&row.source);
     source.map_or_else(Standing::default, |source| {
         Standing::of(&source.rules, &row.order, admin.clock.now())
     })

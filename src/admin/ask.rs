@@ -39,7 +39,8 @@ pub(super) async fn ask_order(
 
 fn check_askable(admin: &Admin, name: &str) -> Result<(), Problem> {
     let refuse = |detail: String| Err(Problem::new(StatusCode::CONFLICT, detail));
-    let Some(source) = admin.sources.get(name) else {
+    let sources = admin.sources.now();
+    let Some(source) = sources.get(name) else {
         return refuse(format!("the source `{name}` is not configured any more"));
     };
     let Source { provider, base_url, .. } = source;

@@ -25,8 +25,8 @@ use crate::observe::health::Health;
 use crate::observe::metrics::{Asked, Metrics};
 use crate::provider::secret::Secret;
 use crate::queue::Queue;
+use crate::sources::Sources;
 use crate::store::Store;
-use crate::work::Sources;
 use problem::Problem;
 
 /// How large a request's body may be.
@@ -164,7 +164,8 @@ async fn readyz(State(admin): Shared) -> Response {
 }
 
 async fn metrics(State(admin): Shared) -> Result<Response, Problem> {
-    let sources: Vec<&str> = admin.sources.keys().map(String::as_str).collect();
+    let sources = admin.sources.now();
+    let sources: Vec<&str> = sources.keys().map(String::as_str).collect();
     let at = Asked { sources: &sources, clock: &admin.clock };
     let text = admin
         .metrics

@@ -134,9 +134,10 @@ fn check(admin: &Admin, order: Value, place: &str) -> Result<(Name, Ready), Prob
         return Err(wrong("it must be an object".to_owned()));
     }
     let told: Told = serde_json::from_value(order).map_err(|error| wrong(error.to_string()))?;
-    let source = admin.sources.get(&told.source);
+    let sources = admin.sources.now();
+    let source = sources.get(&told.source);
     let source = source.ok_or_else(|| {
-        let known: Vec<&str> = admin.sources.keys().map(String::as_str).collect();
+        let known: Vec<&str> = sources.keys().map(String::as_str).collect();
         wrong(format!("there is no source `{}`: there is {}", told.source, known.join(", ")))
     })?;
     let kind = find_kind(source, told.kind.as_deref()).map_err(wrong)?;

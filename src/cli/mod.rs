@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
-use crate::roles::{Role, Roles};
+use crate::roles::Role;
 
 /// Turns payment callbacks into orders that only move forward, and into money effects issued exactly
 /// once.
@@ -81,7 +81,7 @@ struct Serve {
 }
 
 /// Where the configuration is.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct At {
     /// The configuration file; else ./pawl.toml, else /etc/pawl/pawl.toml.
     #[arg(long, env = "PAWL_CONFIG", value_name = "FILE")]
@@ -193,7 +193,7 @@ impl Failure {
 /// [`Failure`], with the exit code.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
-        Command::Serve(serve) => serve::run(&serve.at.load()?, &Roles::of(&serve.roles)),
+        Command::Serve(serve) => serve::run(&serve),
         Command::Demo(told) => demo::run(&told),
         Command::Order(command) => order::run(command),
         Command::Dead(command) => dead::run(command),

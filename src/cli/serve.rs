@@ -2,18 +2,20 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, Failure};
+use super::{At, Exit, Failure, Serve, environment};
 use crate::clock::Clock;
 use crate::config::{Config, Form, LogFormat};
 use crate::observe::{log, notify};
+use crate::reload::Reloader;
 use crate::roles::Roles;
 use crate::run::Daemon;
 
-pub(super) fn run(config: &Config, roles: &Roles) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Serve) -> Result<Exit, Failure> {
+    let (config, roles) = (&arguments.at.load()?, &Roles::of(&arguments.roles));
     log::start(config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::other(anyhow::Error::new(error)))?;
-    match runtime.block_on(serve(config, roles)) {
+    match runtime.block_on(serve(config, roles, &arguments.at)) {
         Err(failure) if config.log_format == LogFormat::Json => {
             let error = format!("{:#}", failure.error);
             tracing::error!(error, "the daemon cannot go on");
@@ -23,22 +25,25 @@ pub(super) fn run(config: &Config, roles: &Roles) -> Result<Exit, Failure> {
     }
 }
 
-async fn serve(config: &Config, roles: &Roles) -> Result<Exit, Failure> {
+async fn serve(config: &Config, roles: &Roles, at: &At) -> Result<Exit, Failure> {
     // Before anything says that we are up: who asks us to stop from then on is heard.
-    let signals = || -> std::io::Result<_> {
-        Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
-    };
-    let (mut terminate, mut interrupt) =
-        signals().map_err(|error| Failure::other(anyhow::Error::new(error)))?;
+    let heard = |kind| signal(kind).map_err(|error| Failure::other(anyhow::Error::new(error)));
+    let mut terminate = heard(SignalKind::terminate())?;
+    let mut interrupt = heard(SignalKind::interrupt())?;
+    let mut hang_up = heard(SignalKind::hangup())?;
     let daemon = Daemon::start(config, roles, Clock::default()).await;
     let daemon = daemon.map_err(|error| Failure::unavailable(anyhow::Error::new(error)))?;
     say_where(config, roles, &daemon);
     notify::ready();
     tokio::spawn(notify::keep_alive());
+    let (reloader, at) = (daemon.reloader.clone(), at.clone());
     let told = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => reload(&reloader, &at).await,
+            }
         }
         // The second one ends at once.
         tokio::spawn(async move {
@@ -51,6 +56,19 @@ async fn serve(config: &Config, roles: &Roles) -> Result<Exit, Failure> {
     };
     daemon.run(told, config.grace).await.map_err(Failure::other)?;
     Ok(Exit::Fine)
+}
+
+async fn reload(reloader: &Reloader, at: &At) {
+    notify::reloading();
+    let (reloader, at) = (reloader.clone(), at.clone());
+    // It reads files.
+    let reading = tokio::task::spawn_blocking(move || {
+        reloader.reload(Config::find(at.config.as_deref(), &environment()));
+    });
+    if let Err(panic) = reading.await {
+        tracing::error!(error = %panic, "the configuration is not reloaded");
+    }
+    notify::ready();
 }
 
 fn say_where(config: &Config, roles: &Roles, daemon: &Daemon) {

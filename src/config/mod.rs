@@ -2,6 +2,7 @@
 //! starts.
 
 mod ask;
+mod differs;
 mod effective;
 mod example;
 mod file;
@@ -76,7 +77,7 @@ pub enum Form {
 }
 
 /// How callbacks are received.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receive {
     /// Where to listen.
     pub listen: SocketAddr,
@@ -89,7 +90,7 @@ pub struct Receive {
 }
 
 /// How callbacks are worked off.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
     /// How many callbacks one transaction may hold.
     pub batch_max: usize,
@@ -100,7 +101,7 @@ pub struct Work {
 }
 
 /// Where people and programs look and act.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     /// Where to listen.
     pub listen: SocketAddr,

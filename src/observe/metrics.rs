@@ -16,6 +16,7 @@ use crate::order::standing::AttentionCode;
 use crate::order::timestamp::Timestamp;
 use crate::poll::outcome::Outcome as AskOutcome;
 use crate::queue::Queue;
+use crate::reload::Outcome as Reload;
 use crate::store::Store;
 use crate::work::apply::Outcome;
 
@@ -65,6 +66,8 @@ pub struct Metrics {
     oldest_open_seconds: GaugeVec,
     overdue_seconds: GaugeVec,
     paused_seconds: GaugeVec,
+    reloads: IntCounterVec,
+    loaded_at: IntGauge,
 }
 
 /// Makes metrics and registers them.
@@ -173,6 +176,15 @@ impl Metrics {
                 "Whether the store and the queue could be asked just now.",
                 "what",
             )?,
+            reloads: all.counters(
+                "pawl_config_reloads_total",
+                "Reloads of the configuration, by how they ended.",
+                &["outcome"],
+            )?,
+            loaded_at: all.count(
+                "pawl_config_last_reload_success_timestamp_seconds",
+                "When the configuration that is in force was read.",
+            )?,
             asks: all.counters(
                 "pawl_asks_total",
                 "Questions to providers about one order, by what came of them.",
@@ -230,6 +242,23 @@ impl Metrics {
         self.missed.with_label_values(&[source]).inc_by(count);
     }
 
+    /// Takes note that a configuration is in force from now on.
+    pub fn note_loaded(&self, now: Timestamp) {
+        self.loaded_at.set(now.micros() / 1_000_000);
+        for outcome in Reload::ALL {
+            // Seen as 0 before it first happens, so that its rise is seen.
+            self.reloads.with_label_values(&[outcome.as_str()]);
+        }
+    }
+
+    /// Counts a reload.
+    pub fn count_reload(&self, outcome: Reload, now: Timestamp) {
+        self.reloads.with_label_values(&[outcome.as_str()]).inc();
+        if outcome == Reload::Applied {
+            self.note_loaded(now);
+        }
+    }
+
     /// Counts a fault of ours.
     pub fn count_panic(&self) {
         self.panics.inc();
@@ -274,6 +303,11 @@ impl Metrics {
         let pauses = reading.list_pauses().await?;
         let now = reading.now(at.clock).await?;
         reading.rollback().await?;
+        // What was only true of sources that are gone is not said any more.
+        for gauges in [&self.oldest_open_seconds, &self.overdue_seconds, &self.paused_seconds] {
+            gauges.reset();
+        }
+        self.awaited.reset();
         for wait in waits {
             let source = [wait.source.as_str()];
             let age = |at: Option<Timestamp>| at.map_or(0.0, |at| now.since(at).as_secs_f64());

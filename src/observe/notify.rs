@@ -5,9 +5,18 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Everything listens, and the store can be used.
+/// Everything listens, and the store can be used; also after a reload.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
+}
+
+/// The configuration is read again; [`ready`] ends it.
+pub fn reloading() {
+    // Newer systemds want to know since when.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(error = %error, "the monotonic clock cannot be read"),
+    }
 }
 
 /// We stop.

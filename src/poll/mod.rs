@@ -14,6 +14,7 @@ pub mod budget;
 pub mod client;
 mod clock_watch;
 pub mod outcome;
+pub mod pollers;
 mod turn;
 
 use std::sync::Arc;

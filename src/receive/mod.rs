@@ -27,7 +27,7 @@ use crate::order::report::Origin;
 use crate::provider::headers::Headers;
 use crate::queue::Queue;
 use crate::queue::message::{Callback, CallbackHeader};
-use crate::work::Sources;
+use crate::sources::Sources;
 use body::{BodyError, read_body};
 
 /// What an answer is made of: a short text.
@@ -143,7 +143,10 @@ impl Receiver {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Answer {
         let started = Instant::now();
-        let Some(source) = self.find_source(request.uri().path()) else {
+        // Exactly as it is written: a map is all that the path is looked up in.
+        let sources = self.sources.now();
+        let name = request.uri().path().strip_prefix("/callbacks/");
+        let Some(source) = name.and_then(|name| sources.get(name)) else {
             return Refusal::Unknown.answer();
         };
         let under_way = UnderWay::begin(self);
@@ -159,11 +162,6 @@ impl Receiver {
                 refusal.answer()
             }
         }
-    }
-
-    /// The source that a path names, exactly as it is written: a map is all that it is looked up in.
-    fn find_source(&self, path: &str) -> Option<&Source> {
-        self.sources.get(path.strip_prefix("/callbacks/")?)
     }
 
     async fn receive(

@@ -3,7 +3,6 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::Sources;
 use super::apply::{Apply, ApplyError, Outcome};
 use crate::clock::Clock;
 use crate::config::Source;
@@ -12,13 +11,14 @@ use crate::order::effect::Effect;
 use crate::order::report::Origin;
 use crate::order::timestamp::Timestamp;
 use crate::queue::message::Callback;
+use crate::sources::Snapshot;
 use crate::store::{DeadLetter, Settled, Store, StoreError, Transaction};
 
 /// Reads, decides and writes callbacks. Those that have their verdict already are left alone. The
 /// attempts at a suspect end with it.
 pub(super) async fn apply(
     store: &Store,
-    sources: &Sources,
+    sources: &Snapshot,
     clock: &Clock,
     callbacks: &[Callback],
     suspect: Option<Uuid>,
@@ -56,7 +56,7 @@ impl Batch {
     /// Reads, decides and writes callbacks that have no verdict. What cannot be read is a dead letter.
     pub(super) async fn write(
         mut transaction: Transaction,
-        sources: &Sources,
+        sources: &Snapshot,
         now: Timestamp,
         callbacks: &[&Callback],
     ) -> Result<Self, ApplyError> {
@@ -163,7 +163,7 @@ async fn plant_dedupe_apart(
 
 /// Reads a callback by its source's definition.
 fn read<'a>(
-    sources: &'a Sources,
+    sources: &'a Snapshot,
     callback: &Callback,
 ) -> Result<(&'a Source, Vec<Report>), String> {
     let header = &callback.header;

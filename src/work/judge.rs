@@ -49,11 +49,12 @@ impl Worker {
     async fn count_missed(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut reading = self.store.read().await?;
-        let sources: Vec<&str> = self.sources.keys().map(String::as_str).collect();
-        let waits = reading.list_waits(&sources).await?;
+        let sources = self.sources.now();
+        let names: Vec<&str> = sources.keys().map(String::as_str).collect();
+        let waits = reading.list_waits(&names).await?;
         reading.rollback().await?;
         for wait in waits.iter().filter(|wait| wait.silent > 0) {
-            let Some(source) = self.sources.get(&wait.source) else { continue };
+            let Some(source) = sources.get(&wait.source) else { continue };
             let Some(until) = now.minus(source.provider.retry_window) else { continue };
             let mut transaction = self.store.begin().await?;
             let missed = transaction.mark_missed(&source.name, until).await?;
@@ -69,10 +70,11 @@ impl Worker {
     /// # Errors
     /// [`ApplyError`], where the store cannot be used now.
     pub async fn judge_due(&self, failing: &mut BTreeSet<Uuid>) -> Result<usize, ApplyError> {
-        let sources: Vec<&str> = self.sources.keys().map(String::as_str).collect();
+        let sources = self.sources.now();
+        let names: Vec<&str> = sources.keys().map(String::as_str).collect();
         let limit = BATCH.saturating_add(i64::try_from(failing.len()).unwrap_or(i64::MAX));
         let mut reading = self.store.read().await?;
-        let mut keys = reading.due_orders(&sources, self.clock.now(), limit).await?;
+        let mut keys = reading.due_orders(&names, self.clock.now(), limit).await?;
         reading.rollback().await?;
         keys.retain(|key| !failing.contains(key));
         match self.judge(keys.clone()).await {
@@ -105,7 +107,7 @@ impl Worker {
         if keys.is_empty() {
             return Ok(());
         }
-        let (store, sources, now) = (self.store.clone(), self.sources.clone(), self.clock.now());
+        let (store, sources, now) = (self.store.clone(), self.sources.now(), self.clock.now());
         let task = tokio::spawn(async move {
             let mut apply = Apply::load_keys(store.begin().await?, &keys, now).await?;
             let loaded: Vec<_> =

@@ -18,24 +18,20 @@ pub mod register;
 mod suspects;
 mod working;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::config::{Source, Work};
+use crate::config::Work;
 use crate::observe::metrics::Metrics;
 use crate::pause::Pauses;
 use crate::queue::{Consumer, Delivery, Settle};
+use crate::sources::Sources;
 use crate::store::{DeadLetter, Store, StoreError};
 use apply::{ApplyError, Outcome};
 use suspects::Begun;
-
-/// The sources, by name.
-pub type Sources = Arc<BTreeMap<String, Source>>;
 
 /// What work is done with.
 #[derive(Clone, Debug)]
@@ -180,8 +176,9 @@ impl Worker {
     async fn apply(&self, part: &[Delivery], suspect: Option<Uuid>) -> Result<(), ApplyError> {
         let worker = self.clone();
         let callbacks: Vec<_> = part.iter().map(|delivery| delivery.callback.clone()).collect();
+        let sources = self.sources.now();
         let task = tokio::spawn(async move {
-            batch::apply(&worker.store, &worker.sources, &worker.clock, &callbacks, suspect).await
+            batch::apply(&worker.store, &sources, &worker.clock, &callbacks, suspect).await
         });
         let outcomes = task.await.map_err(|panic| ApplyError::Panicked(panic.to_string()))??;
         self.count(&outcomes);

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::Sources;
 use super::apply::{ApplyError, Outcome};
 use super::batch::Batch;
 use crate::clock::Clock;
 use crate::observe::metrics::Metrics;
 use crate::order::effect::Effect;
 use crate::order::report::Origin;
+use crate::sources::Sources;
 use crate::store::{Audited, DeadLetter, LockedLetter, Store, StoreError, Transaction, VerdictRow};
 
 /// How often a redrive is tried again because somebody else wrote the order meanwhile.
@@ -146,7 +146,8 @@ impl Letters {
             return Ok(Redriven::Already(verdicts));
         }
         let now = self.clock.now();
-        let mut batch = Batch::write(transaction, &self.sources, now, &[&letter.callback]).await?;
+        let mut batch =
+            Batch::write(transaction, &self.sources.now(), now, &[&letter.callback]).await?;
         let still_dead = batch.outcomes().iter().find(|outcome| outcome.verdict.is_none());
         let (redriven, detail) = match still_dead.map(|outcome| outcome.reason.clone()) {
             Some(reason) => {

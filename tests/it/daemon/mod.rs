@@ -18,6 +18,7 @@ mod prepared;
 pub(crate) mod process;
 pub(crate) mod queue;
 mod refusal;
+mod reload;
 mod stop;
 mod store;
 mod store_outage;

@@ -9,7 +9,7 @@ use super::form::{Form, Own};
 use super::process::Start;
 
 #[tokio::test]
-async fn a_supervisor_is_told_when_it_is_ready_alive_and_stopping() {
+async fn a_supervisor_is_told_when_it_is_ready_alive_reloading_and_stopping() {
     let own = Own::new(Form::Embedded).await;
     let path = own.folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -35,6 +35,11 @@ async fn a_supervisor_is_told_when_it_is_ready_alive_and_stopping() {
             return told;
         }
     };
+    process.signal("HUP");
+    let told = beside_pings().await;
+    let since = told.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").map(str::trim_end);
+    assert!(since.is_some_and(|since| since.parse::<u64>().is_ok()), "{told}");
+    assert_eq!(beside_pings().await, "READY=1\n");
     process.signal("TERM");
     assert_eq!(beside_pings().await, "STOPPING=1\n");
     assert_eq!(process.child.wait().await.unwrap().code(), Some(0));

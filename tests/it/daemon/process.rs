@@ -130,6 +130,19 @@ impl Process {
         self.said.lock().unwrap().clone()
     }
 
+    /// Waits until it says something.
+    pub(super) async fn wait_until_said(&self, text: &str) -> String {
+        let give_up_at = Instant::now() + Duration::from_secs(30);
+        loop {
+            let line = self.said.lock().unwrap().iter().find(|line| line.contains(text)).cloned();
+            match line {
+                Some(line) => return line,
+                None => assert!(Instant::now() < give_up_at, "it never said {text}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Where it receives callbacks.
     pub(crate) fn receive(&self) -> std::net::SocketAddr {
         self.receive.expect("it receives")

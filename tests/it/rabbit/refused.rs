@@ -1,7 +1,6 @@
 //! What the broker does not keep is not accepted, and what is not ours is a dead letter.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lapin::BasicProperties;
@@ -13,6 +12,7 @@ use pawl::clock::Clock;
 use pawl::config::Work;
 use pawl::observe::metrics::Metrics;
 use pawl::queue::{Settle, rabbit};
+use pawl::sources::Sources;
 use pawl::store::Store;
 use pawl::store::sqlite::Database;
 use pawl::work::Worker;
@@ -207,7 +207,7 @@ async fn what_is_not_ours_is_buried_with_its_bytes() {
     let database = Database::open(&folder.path().join("pawl.db")).await.unwrap();
     let store = Store::Sqlite(database);
     let limits = Work { batch_max: 500, linger: Duration::from_millis(5), attempts_max: 10 };
-    let (sources, metrics) = (Arc::default(), Metrics::new().unwrap());
+    let (sources, metrics) = (Sources::new(BTreeMap::new()), Metrics::new().unwrap());
     let worker = Worker { store: store.clone(), sources, clock, metrics, limits };
     let stop = CancellationToken::new();
     let working = tokio::spawn(worker.run(queue.consumer(), stop.clone()));
