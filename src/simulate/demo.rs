@@ -14,6 +14,7 @@ use super::{Counts, Faults, Options, Peer, Shared, Simulation};
 use crate::clock::Clock;
 use crate::config::{Config, Source};
 use crate::provider::secret::Secret;
+use crate::queue::rabbit;
 use crate::roles::Roles;
 use crate::run::Daemon;
 use crate::store::Store;
@@ -145,7 +146,7 @@ pub async fn run(
     for simulation in simulations {
         simulation.stop().await;
     }
-    own.remove();
+    own.remove(demo).await;
     Ok(Ended { outcome, has_converged, took })
 }
 
@@ -276,8 +277,13 @@ impl Own {
         Ok(Config::read("the demonstration", &text, &self.env)?)
     }
 
-    /// Removes the folder. What is on servers that are shared stays there: nobody reads it.
-    fn remove(&self) {
+    /// Removes the folder, or the queues. Its rows stay in a database that is shared: nobody reads them.
+    async fn remove(&self, demo: &Demo) {
         std::fs::remove_dir_all(&self.folder).ok();
+        if let Some((queue, _)) = &demo.urls
+            && let Err(error) = rabbit::remove(queue.expose(), &self.prefix).await
+        {
+            tracing::warn!(error = %error, "the demonstration's queues stay on the broker");
+        }
     }
 }

@@ -15,7 +15,7 @@ mod topology;
 
 use std::sync::Arc;
 
-use lapin::options::QueueDeclareOptions;
+use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::FieldTable;
 use lapin::{Connection, ErrorKind};
@@ -74,7 +74,8 @@ impl Queue {
     }
 
     pub(super) fn unready(&self) -> Option<&'static str> {
-        self.shared.state.unready()
+        let is_closed = self.shared.publisher.is_closed();
+        self.shared.state.unready().or(is_closed.then_some("the queue is closed"))
     }
 
     /// As well as it can be seen over AMQP: messages that nobody has, of which each holds one callback
@@ -108,6 +109,26 @@ impl Queue {
         // Deleted by somebody: nothing waits there.
         Ok(count.unwrap_or(0))
     }
+}
+
+/// Removes the exchange and the queues of a prefix, with what is in them: for one that nobody uses any
+/// more, such as a demonstration's.
+///
+/// # Errors
+/// The broker cannot be reached, or does not let us.
+pub async fn remove(url: &str, prefix: &str) -> Result<(), LinkError> {
+    let (address, names) = (Address::parse(url)?, Names::new(prefix)?);
+    let connection = address.connect("pawl remove").await?;
+    let channel = channel(&connection).await?;
+    for route in Route::all() {
+        // One that is not there is deleted all the same.
+        let deleting =
+            channel.queue_delete(names.queue(route).into(), QueueDeleteOptions::default());
+        step("delete a queue", deleting).await?;
+    }
+    let deleting = channel.exchange_delete(prefix.into(), ExchangeDeleteOptions::default());
+    step("delete the exchange", deleting).await?;
+    step("close the connection", connection.close(200, "OK".into())).await
 }
 
 /// Looks at a broker and changes nothing there: how many messages wait for work; none where there is

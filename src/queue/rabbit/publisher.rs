@@ -71,6 +71,11 @@ impl Publisher {
         Self(sender)
     }
 
+    /// Whether the task has ended, so that nothing will ever be published.
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// Publishes one callback; returns when the broker has it.
     pub(super) async fn publish(
         &self,

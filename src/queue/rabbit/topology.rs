@@ -33,6 +33,12 @@ pub(super) enum Route {
 }
 
 impl Route {
+    /// Every route that there may be.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let delays = (0..=DELAYS_MAX).map(|power| Self::Retry(1 << power));
+        [Self::Callbacks, Self::Suspects, Self::Dead].into_iter().chain(delays)
+    }
+
     /// The delay queue for a delay: the next doubling.
     pub(super) fn after(delay: Duration) -> Self {
         let whole = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
