@@ -14,6 +14,8 @@ alter table orders
     -- does not hold the token any more changes nothing
     add column ask_lease_until timestamptz,
     add column ask_token uuid,
+    -- somebody waits for an answer, which then counts for no horizon
+    add column ask_wanted boolean not null default false,
     -- what came of the last ask, for people
     add column ask_outcome text,
     -- an answer had this status before any callback had, since when; and whether the sender's own
@@ -42,6 +44,10 @@ create table budgets (
     filled_at timestamptz not null,
     -- how many were asked so far: every fifth is for an old order
     turn bigint not null default 0,
+    -- what the provider said itself, in Retry-After
+    said_until timestamptz,
+    -- after several orders that brought no information, since when and until when
+    paused_at timestamptz,
     paused_until timestamptz,
     pause_reason text,
     failures bigint not null default 0,

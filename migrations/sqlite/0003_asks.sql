@@ -6,6 +6,7 @@ alter table orders add column next_ask_at integer;
 alter table orders add column asked_at integer;
 alter table orders add column ask_lease_until integer;
 alter table orders add column ask_token blob;
+alter table orders add column ask_wanted integer not null default 0;
 alter table orders add column ask_outcome text;
 alter table orders add column silent_status text;
 alter table orders add column silent_since integer;
@@ -26,6 +27,8 @@ create table budgets (
     tokens_micro integer not null,
     filled_at integer not null,
     turn integer not null default 0,
+    said_until integer,
+    paused_at integer,
     paused_until integer,
     pause_reason text,
     failures integer not null default 0,

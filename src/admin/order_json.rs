@@ -61,6 +61,7 @@ pub(super) fn asking(row: &OrderRow) -> Value {
         "asked_at": asking.asked_at,
         "asks_since_move": asking.step,
         "answers_since_move": asking.answers,
+        "wanted": asking.is_wanted,
         "under_way": row.is_asked,
         "outcome": row.ask_outcome,
     })

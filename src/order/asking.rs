@@ -140,11 +140,18 @@ fn can_move(machine: &Machine, standing: &Standing) -> bool {
                 match &rule.implies {
                     // It tells nothing about the payment, so it may come whatever the payment is.
                     None => true,
-                    Some(implied) => payment.iter().any(|head| machine.leads(head, implied)),
+                    // What it implies may lie ahead of the payment, or behind it.
+                    Some(implied) => payment
+                        .iter()
+                        .any(|head| machine.leads(head, implied) || machine.leads(implied, head)),
                 }
             })
         }
-        heads => heads.iter().any(|head| machine.has_exit(head)),
+        // On a side track a status that is not final may come again with more, such as a second refund.
+        heads => heads.iter().any(|head| {
+            let is_final = machine.get(head).is_some_and(|rule| rule.is_final);
+            machine.has_exit(head) || !track.is_payment() && !is_final
+        }),
     })
 }
 
@@ -161,6 +168,9 @@ pub struct Asking {
     pub next_at: Option<Timestamp>,
     /// When it was last asked about.
     pub asked_at: Option<Timestamp>,
+    /// Somebody waits for an answer, out of turn: it counts for no horizon, and until it is there it is
+    /// asked for at the pace of an open order.
+    pub is_wanted: bool,
 }
 
 /// What happened to an order that asking about it goes by.
@@ -217,7 +227,7 @@ impl Asking {
         let is_new = self.phase == Phase::Open && self.step == 0 && self.next_at.is_none();
         let mut after = self;
         if moved || is_other || is_heard_of || is_new {
-            after = Self { phase, step: 0, answers: 0, next_at: None, asked_at: self.asked_at };
+            after = Self { phase, asked_at: self.asked_at, ..Self::default() };
             after.next_at = after.next(rules, now);
         } else if is_answer {
             after.count_answer(rules, standing, now);
@@ -225,21 +235,28 @@ impl Asking {
         if wants_answer {
             // At once, and no sooner again than after the first delay.
             let soonest = self.asked_at.map_or(now, |at| now.max(at.plus(rules.schedule.first)));
-            after.next_at = Some(after.next_at.map_or(soonest, |at| at.min(soonest)));
+            after = after.hasten(soonest);
         }
         after
     }
 
     /// Another answer that moved nothing.
     fn count_answer(&mut self, rules: AskRules<'_>, standing: &Standing, now: Timestamp) {
+        if std::mem::take(&mut self.is_wanted) {
+            // It came out of turn; what is watched goes back to its own pace.
+            if self.phase != Phase::Open {
+                let is_over = self.answers >= rules.schedule.watch_answers;
+                self.next_at = if is_over { None } else { self.next(rules, now) };
+            }
+            return;
+        }
         self.answers = self.answers.saturating_add(1);
         match self.phase {
             Phase::Open if self.answers >= answers_max(rules, standing) => {
                 let (phase, asked_at) = (Phase::Unresolved, self.asked_at);
-                *self = Self { phase, step: 0, answers: 0, next_at: None, asked_at };
+                *self = Self { phase, asked_at, ..Self::default() };
                 self.next_at = self.next(rules, now);
             }
-            // What was asked about a closed order is answered.
             Phase::Closed => self.next_at = None,
             Phase::Unresolved | Phase::Watched if self.answers >= rules.schedule.watch_answers => {
                 self.next_at = None;
@@ -253,24 +270,26 @@ impl Asking {
     pub fn begin(mut self, rules: AskRules<'_>, now: Timestamp) -> Self {
         self.step = self.step.saturating_add(1);
         self.asked_at = Some(now);
-        self.next_at = match self.phase {
-            // Somebody wanted to know. Until there is an answer, it is asked like an open order.
-            Phase::Closed => Self { phase: Phase::Open, ..self }.next(rules, now),
-            Phase::Open | Phase::Unresolved | Phase::Watched => self.next(rules, now),
-        };
+        // Until there is the answer that somebody waits for, it is asked about like an open order.
+        let phase = if self.is_wanted { Phase::Open } else { self.phase };
+        self.next_at = Self { phase, ..self }.next(rules, now);
         self
     }
 
-    /// What is remembered when a person wants it asked about now.
+    /// What is remembered when an answer is wanted by then, out of turn.
     #[must_use]
-    pub fn hasten(mut self, now: Timestamp) -> Self {
-        self.next_at = Some(self.next_at.map_or(now, |at| at.min(now)));
+    pub fn hasten(mut self, at: Timestamp) -> Self {
+        if self.next_at.is_none_or(|next| at < next) {
+            self.next_at = Some(at);
+            self.is_wanted = true;
+        }
         self
     }
 
     /// What is remembered of two orders that turned out to be one: the sooner ask stands.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
+        self.is_wanted |= other.is_wanted;
         self.next_at = match (self.next_at, other.next_at) {
             (Some(own), Some(other)) => Some(own.min(other)),
             (own, other) => own.or(other),

@@ -2,8 +2,9 @@
 //! share.
 //!
 //! - A bucket of tokens: so many a second come in, and no more than a burst is kept.
-//! - A pause: the provider said when to come again; or several orders in a row brought no information,
-//!   and then longer each time, with one ask between two pauses to see whether it is back.
+//! - A pause that the provider asked for: nothing that comes in meanwhile shortens it.
+//! - A pause after several orders in a row that brought no information; longer each time, with one ask
+//!   between two pauses to see whether it is back. Only that one counts.
 //! - One order alone never pauses a source: its own delays double anyway.
 
 use std::time::Duration;
@@ -39,6 +40,8 @@ impl Budget {
             tokens_micro: i64::from(limits.burst) * TOKEN,
             filled_at: now,
             turn: 0,
+            said_until: None,
+            paused_at: None,
             paused_until: None,
             pause_reason: None,
             failures: 0,
@@ -50,9 +53,11 @@ impl Budget {
     pub fn fill(&mut self, limits: &Limits, now: Timestamp) {
         if self.filled_at > now.plus(SKEW) {
             // The clock was put back: what it said before means nothing now.
-            let longest = now.plus(RETRY_AFTER_MAX);
-            let left = self.paused_until.map(|until| until.since(self.filled_at));
-            self.paused_until = left.map(|left| now.plus(left).min(longest));
+            let back = self.filled_at.since(now);
+            let put_back = |at: Option<Timestamp>| at.map(|at| at.minus(back).unwrap_or(now));
+            self.said_until = put_back(self.said_until);
+            self.paused_at = put_back(self.paused_at);
+            self.paused_until = put_back(self.paused_until);
             self.filled_at = now;
         }
         let passed = i64::try_from(now.since(self.filled_at).as_micros()).unwrap_or(i64::MAX);
@@ -65,7 +70,7 @@ impl Budget {
     /// How many may be asked about now.
     #[must_use]
     pub fn allowance(&self, now: Timestamp) -> u32 {
-        if self.paused_until.is_some_and(|until| until > now) {
+        if self.pause(now) > Duration::ZERO {
             return 0;
         }
         let tokens = u32::try_from(self.tokens_micro / TOKEN).unwrap_or(0);
@@ -75,10 +80,9 @@ impl Budget {
     /// When there may be something to spend.
     #[must_use]
     pub fn ready_in(&self, limits: &Limits, now: Timestamp) -> Duration {
-        let paused = self.paused_until.map_or(Duration::ZERO, |until| until.since(now));
         let lacking = (TOKEN - self.tokens_micro).max(0).unsigned_abs();
         let wait = Duration::from_micros(lacking / u64::from(limits.requests_per_second.max(1)));
-        paused.max(wait)
+        self.pause(now).max(wait)
     }
 
     /// Takes out what is asked; while it is not known whether the provider is back, nobody else asks
@@ -98,43 +102,139 @@ impl Budget {
         u32::try_from(after / 5 - self.turn / 5).unwrap_or(0)
     }
 
-    /// Takes note of what came of an ask about an order.
-    pub fn note(&mut self, key: Uuid, outcome: &Outcome, now: Timestamp) {
-        #[cfg(feature = "plants")]
-        if crate::plant::is_planted("ignore_retry_after") {
-            return;
-        }
-        if let Outcome::Throttled { retry_after: Some(after), .. } = outcome {
-            let until = now.plus((*after).min(RETRY_AFTER_MAX));
-            self.pause(until, format!("the provider said to come again later: {outcome}"));
-            return;
-        }
-        if outcome.is_information() {
-            // What somebody said meanwhile still stands.
-            if self.failures >= FAILURES_MAX {
-                self.paused_until = None;
-                self.pause_reason = None;
+    /// For how long nobody asks, for whatever reason.
+    fn pause(&self, now: Timestamp) -> Duration {
+        self.said_until.max(self.paused_until).map_or(Duration::ZERO, |until| until.since(now))
+    }
+
+    /// Takes note of what came of an ask about an order that began then.
+    pub fn note(&mut self, key: Uuid, outcome: &Outcome, began_at: Timestamp, now: Timestamp) {
+        match outcome {
+            Outcome::Throttled { retry_after: Some(after), .. } if *after > Duration::ZERO => {
+                #[cfg(feature = "plants")]
+                if crate::plant::is_planted("ignore_retry_after") {
+                    return;
+                }
+                let until = now.plus((*after).min(RETRY_AFTER_MAX));
+                self.said_until = self.said_until.max(Some(until));
+                self.pause_reason = Some(outcome.to_string());
             }
-            self.failures = 0;
-            self.failed_key = None;
-            return;
-        }
-        if self.failed_key != Some(key) || self.failures >= FAILURES_MAX {
-            self.failures = self.failures.saturating_add(1);
-            self.failed_key = Some(key);
-        }
-        if self.failures >= FAILURES_MAX {
-            let doubled = 1u32 << (self.failures - FAILURES_MAX).min(16);
-            let pause = PAUSES.0.saturating_mul(doubled).min(PAUSES.1);
-            let until = now.plus(jitter(pause, key, self.failures));
-            // What asked for the pause of a probe ends with the probe.
-            self.paused_until = None;
-            self.pause(until, format!("{} asks in a row: {outcome}", self.failures));
+            // Whoever was under way when the source began to be left alone says nothing new.
+            _ if self.paused_at.is_some_and(|at| began_at < at) => {}
+            // Nobody was asked. If it was to see whether the provider is back, somebody else may.
+            Outcome::Unaskable(_) => {
+                self.paused_until = self.paused_until.filter(|_| self.failures < FAILURES_MAX);
+            }
+            Outcome::Answered(_) | Outcome::NotFound | Outcome::Unqueued => {
+                (self.failures, self.failed_key) = (0, None);
+                (self.paused_at, self.paused_until) = (None, None);
+            }
+            Outcome::Throttled { .. }
+            | Outcome::Forbidden(_)
+            | Outcome::Unreadable(_)
+            | Outcome::Unreachable(_) => self.note_failure(key, outcome, now),
         }
     }
 
-    fn pause(&mut self, until: Timestamp, reason: String) {
-        self.paused_until = self.paused_until.max(Some(until));
-        self.pause_reason = Some(reason);
+    fn note_failure(&mut self, key: Uuid, outcome: &Outcome, now: Timestamp) {
+        if self.failed_key == Some(key) && self.failures < FAILURES_MAX {
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.failed_key = Some(key);
+        if self.failures >= FAILURES_MAX {
+            let doubled = 1u32 << (self.failures - FAILURES_MAX).min(16);
+            let pause = PAUSES.0.saturating_mul(doubled).min(PAUSES.1);
+            self.paused_at = Some(now);
+            self.paused_until = Some(now.plus(jitter(pause, key, self.failures)));
+            self.pause_reason = Some(format!("{} asks in a row: {outcome}", self.failures));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_micros(1_800_000_000_000_000).expect("a time").plus_secs(secs)
+    }
+
+    fn budget() -> Budget {
+        Budget::full(&Limits { requests_per_second: 5, burst: 10 }, at(0))
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Unreadable("it answered 500".to_owned())
+    }
+
+    fn later(secs: u64) -> Outcome {
+        Outcome::Throttled { status: 429, retry_after: Some(Duration::from_secs(secs)) }
+    }
+
+    /// A budget after that many orders in a row brought nothing, each asked about at its own second.
+    fn failing(orders: u64) -> Budget {
+        let mut budget = budget();
+        for second in 0..orders {
+            budget.note(Uuid::now_v7(), &failed(), at(second), at(second));
+        }
+        budget
+    }
+
+    #[test]
+    fn what_the_provider_said_outlives_whatever_else_happens() {
+        let orders: Vec<Uuid> = (0..5).map(|_| Uuid::now_v7()).collect();
+        for others in [failed(), Outcome::NotFound, Outcome::Unaskable(String::new())] {
+            let mut budget = failing(3);
+            budget.note(orders[0], &later(3600), at(3), at(3));
+            for order in &orders {
+                budget.note(*order, &others, at(2), at(13));
+                budget.note(*order, &others, at(20), at(21));
+            }
+            assert_eq!(budget.allowance(at(3602)), 0, "{others}");
+        }
+        let mut budget = budget();
+        budget.note(orders[0], &later(3600), at(0), at(0));
+        budget.note(orders[1], &later(10), at(0), at(1));
+        assert_eq!((budget.allowance(at(3599)), budget.allowance(at(3600))), (0, 10));
+    }
+
+    #[test]
+    fn one_burst_that_fails_is_one_pause_and_only_probes_make_it_longer() {
+        let mut budget = budget();
+        for _ in 0..64 {
+            budget.note(Uuid::now_v7(), &failed(), at(0), at(10));
+        }
+        // The first pause is of 5 seconds, moved a little by chance.
+        assert_eq!((budget.allowance(at(14)), budget.allowance(at(16))), (0, 1));
+        budget.spend(1, at(46));
+        assert_eq!(budget.allowance(at(17)), 0, "one looks whether it is back");
+        budget.note(Uuid::now_v7(), &failed(), at(16), at(17));
+        assert_eq!((budget.allowance(at(25)), budget.allowance(at(29))), (0, 1), "then of 10");
+        budget.note(Uuid::now_v7(), &Outcome::NotFound, at(29), at(30));
+        assert!(budget.allowance(at(30)) > 1, "it is back");
+    }
+
+    #[test]
+    fn one_order_alone_never_pauses_a_source_and_no_delay_is_no_pause() {
+        let (mut budget, order) = (budget(), Uuid::now_v7());
+        for second in 0..20 {
+            budget.note(order, &failed(), at(second), at(second));
+        }
+        assert_eq!(budget.allowance(at(20)), 10);
+        for second in 20..23 {
+            budget.note(Uuid::now_v7(), &later(0), at(second), at(second));
+        }
+        assert_eq!(budget.allowance(at(23)), 0, "to come again at once is no answer either");
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_takes_pauses_with_it() {
+        let limits = Limits { requests_per_second: 5, burst: 10 };
+        let mut budget = budget();
+        budget.fill(&limits, at(7200));
+        budget.note(Uuid::now_v7(), &later(60), at(7200), at(7200));
+        budget.fill(&limits, at(0));
+        assert_eq!((budget.allowance(at(59)), budget.allowance(at(61))), (0, 10));
     }
 }

@@ -17,7 +17,7 @@ pub mod outcome;
 pub mod pollers;
 mod turn;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -34,6 +34,8 @@ use crate::queue::Queue;
 use crate::store::{BegunAsk, Budget, DueAsk, Lane, Store, StoreError};
 use clock_watch::ClockWatch;
 use turn::Turn;
+
+pub use turn::HUSH_MAX;
 
 /// How long an order is one poller's: longer than an ask and the queue's confirm can take together.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -62,6 +64,9 @@ pub struct Poller {
     pub metrics: Metrics,
     /// The connections to it.
     pub client: reqwest::Client,
+    /// Until when it just said to be left alone. The store says so, too, and to others; but that takes a
+    /// moment, in which more would be asked.
+    hushed_until: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What was written so little ahead of the clock was written while we looked at it.
@@ -93,7 +98,8 @@ impl Poller {
         };
         let client = client::client(&base_url)?;
         let source = Arc::new(source.clone());
-        Ok(Some(Self { store, queue, source, base_url, clock, metrics, client }))
+        let hushed_until = Arc::default();
+        Ok(Some(Self { store, queue, source, base_url, clock, metrics, client, hushed_until }))
     }
 
     /// Asks until it is told to stop; then asks that are under way are brought to their end.
@@ -157,7 +163,7 @@ impl Poller {
             watch.take(now);
         }
         match next {
-            Some(next) if next <= now && room > 0 => {}
+            Some(next) if next <= now && room > 0 && !self.is_hushed() => {}
             Some(next) => return Ok(Look::Wait(LOOK.min(next.since(now)).max(LOOK / 10))),
             None => return Ok(Look::Wait(LOOK)),
         }
@@ -173,6 +179,8 @@ impl Poller {
         let now = transaction.now(&self.clock).await?;
         let mut budget = transaction.lock_budget(name, &Budget::full(limits, now)).await?;
         // It may have been waited for.
+        // Before the store's clock is read: a lease is never taken for longer than it is.
+        let began = Instant::now();
         let now = transaction.now(&self.clock).await?;
         budget.fill(limits, now);
         let count = budget.allowance(now).min(u32::try_from(room).unwrap_or(u32::MAX));
@@ -211,9 +219,14 @@ impl Poller {
         budget.spend(u32::try_from(due.len()).unwrap_or(u32::MAX), lease_until);
         transaction.write_budget(name, &budget).await?;
         transaction.commit().await?;
-        let began = Instant::now();
         let turn = |due| Turn { due, token, began, began_at: now };
         Ok(Look::Turns(due.into_iter().map(turn).collect()))
+    }
+
+    /// Whether it just said to be left alone.
+    fn is_hushed(&self) -> bool {
+        let until = *self.hushed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
     }
 
     fn ask_rules(&self, seed: Uuid) -> AskRules<'_> {
@@ -227,7 +240,8 @@ impl Poller {
             let mut transaction = poller.store.begin().await?;
             let now = transaction.now(&poller.clock).await?;
             let name = &poller.source.name;
-            let mended = transaction.mend_asks(name, now, now.plus(JUST_NOW)).await?;
+            let (ahead, lease_max) = (now.plus(JUST_NOW), now.plus(LEASE + JUST_NOW));
+            let mended = transaction.mend_asks(name, now, ahead, lease_max).await?;
             transaction.commit().await?;
             Ok(mended)
         });

@@ -1,6 +1,7 @@
 //! One order's turn: the call, its answer on the queue, and what came of it in the store.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -21,6 +22,9 @@ use crate::work::apply::{Apply, ApplyError};
 /// How much of a lease must be left for a call to begin.
 const LEASE_LEFT: Duration = Duration::from_secs(20);
 
+/// For how long a process goes by what it heard itself: by then the store has it.
+pub const HUSH_MAX: Duration = Duration::from_secs(3);
+
 /// An order that we are to ask about.
 #[derive(Debug)]
 pub(super) struct Turn {
@@ -37,6 +41,7 @@ impl Poller {
     pub(super) async fn take_turn(self, turn: Turn, _permit: OwnedSemaphorePermit) {
         let started = Instant::now();
         let mut outcome = self.ask(&turn).await;
+        self.hush(&outcome);
         if let Outcome::Answered(answer) = &outcome
             && !self.publish(&turn, answer.clone()).await
         {
@@ -76,9 +81,22 @@ impl Poller {
         if turn.began.elapsed() > LEASE.saturating_sub(LEASE_LEFT) {
             return Outcome::Unaskable("we were away for longer than our turn".to_owned());
         }
+        if self.is_hushed() {
+            return Outcome::Unaskable("the provider just said to come again later".to_owned());
+        }
         let asked: BTreeSet<OrderId> = names.keys().cloned().collect();
         let (base_url, now) = (self.base_url.as_str(), self.clock.now());
         client::ask(&self.client, (source, base_url), ask, question, &asked, now).await
+    }
+
+    /// Asks nothing more for a moment, if that is what the provider said. For how long in all is for the
+    /// store to say.
+    fn hush(&self, outcome: &Outcome) {
+        if let Outcome::Throttled { retry_after: Some(after), .. } = outcome {
+            let until = Instant::now() + (*after).min(HUSH_MAX);
+            let mut hushed = self.hushed_until.lock().unwrap_or_else(PoisonError::into_inner);
+            *hushed = (*hushed).max(Some(until));
+        }
     }
 
     /// Puts an answer on the queue; whether it is there.
@@ -107,10 +125,10 @@ impl Poller {
     /// on the answer holds the order just now, and all who ask about the source wait for its budget.
     async fn note(&self, turn: &Turn, outcome: &Outcome) -> Result<(), ApplyError> {
         let (poller, outcome) = (self.clone(), outcome.clone());
-        let (key, token) = (turn.due.key, turn.token);
+        let (key, token, began_at) = (turn.due.key, turn.token, turn.began_at);
         let noting = tokio::spawn(async move {
             poller.note_order(key, token, &outcome).await?;
-            Ok(poller.note_budget(key, &outcome).await?)
+            Ok(poller.note_budget(key, &outcome, began_at).await?)
         });
         noting.await.map_err(|panic| ApplyError::Panicked(panic.to_string()))?
     }
@@ -132,7 +150,12 @@ impl Poller {
         Ok(apply.commit().await?)
     }
 
-    async fn note_budget(&self, key: Uuid, outcome: &Outcome) -> Result<(), StoreError> {
+    async fn note_budget(
+        &self,
+        key: Uuid,
+        outcome: &Outcome,
+        began_at: Timestamp,
+    ) -> Result<(), StoreError> {
         let (name, limits) = (self.source.name.as_str(), &self.source.limits);
         if outcome.is_information() {
             let mut reading = self.store.read().await?;
@@ -146,8 +169,9 @@ impl Poller {
         let mut transaction = self.store.begin().await?;
         let now = transaction.now(&self.clock).await?;
         let mut budget = transaction.lock_budget(name, &Budget::full(limits, now)).await?;
+        budget.fill(limits, now);
         let before = budget.clone();
-        budget.note(key, outcome, now);
+        budget.note(key, outcome, began_at, now);
         if budget != before {
             transaction.write_budget(name, &budget).await?;
             self.log_pause(&before, &budget);
@@ -171,8 +195,9 @@ impl Poller {
 
     fn log_pause(&self, before: &Budget, after: &Budget) {
         let source = self.source.name.as_str();
-        match (before.paused_until, after.paused_until) {
-            (was, Some(until)) if was != Some(until) => {
+        let until = |budget: &Budget| budget.said_until.max(budget.paused_until);
+        match (until(before), until(after)) {
+            (was, Some(until)) if was < Some(until) => {
                 let reason = after.pause_reason.as_deref().unwrap_or_default();
                 tracing::warn!(source, until = %until, reason, "the provider is left alone");
             }

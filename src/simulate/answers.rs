@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Counts, Shared, flypay, plan};
 
 /// How long whoever asks is told to wait.
-const RETRY_AFTER_SECS: u64 = 4;
+const RETRY_AFTER_SECS: u64 = 5;
 
 /// Questions that were on their way when that was said are forgiven.
 const ON_THE_WAY: Duration = Duration::from_secs(2);

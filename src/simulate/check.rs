@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use super::found::{Found, load};
 use super::money::{Ledger, ledger};
 use super::plan::Plan;
 use super::{Counts, Shared, integrator};
@@ -12,11 +13,11 @@ use crate::config::Source;
 use crate::order::decide::Verdict;
 use crate::order::name::Status;
 use crate::order::report::Origin;
-use crate::order::standing::{AttentionCode, Standing};
+use crate::order::standing::AttentionCode;
 use crate::order::timestamp::Timestamp;
-use crate::store::{EffectRow, EventRow, Filter, OrderRow, Store, StoreError, Transaction};
+use crate::store::{EventRow, LetterFilter, Store, StoreError};
 
-/// How many orders are read at once.
+/// How many dead letters are looked at.
 const PAGE: i64 = 500;
 
 /// How many findings are told in words.
@@ -108,14 +109,6 @@ impl Outcome {
     }
 }
 
-/// An order as the daemon has it.
-struct Found {
-    row: OrderRow,
-    standing: Standing,
-    effects: Vec<EffectRow>,
-    attention: Vec<String>,
-}
-
 /// Whether every order is where it will stay: final, or a person is asked; and none is asked about. Not
 /// those that do not exist.
 ///
@@ -171,6 +164,7 @@ pub async fn check(
         outcome.find(format!("{} questions before Retry-After was over", outcome.asked_too_early));
     }
     check_lost(shared, store, &mut outcome).await?;
+    check_dead(source, store, &mut outcome).await?;
     let found = load(source, store, now).await?;
     check_moves(source, store, &found, &mut outcome).await?;
     outcome.orders = found.len() as u64;
@@ -183,6 +177,11 @@ pub async fn check(
             outcome.missed += 1;
         }
         check_order(shared, plan, found.get(&plan.order_id), &mut outcome);
+    }
+    // Nobody made any other orders: one that is there all the same hides what belongs elsewhere.
+    for id in found.keys().filter(|id| !shared.is_known(id)) {
+        outcome.diverged += 1;
+        outcome.find(format!("diverged: {id} is an order of nobody's"));
     }
     if outcome.found_by_polling != outcome.missed {
         let (found, missed) = (outcome.found_by_polling, outcome.missed);
@@ -214,45 +213,22 @@ async fn check_lost(
     Ok(())
 }
 
-/// The daemon's orders of a source, by the integrator's id.
-async fn load(
+/// All that is sent can be read: a dead letter is one too many.
+async fn check_dead(
     source: &Source,
     store: &Store,
-    now: Timestamp,
-) -> Result<BTreeMap<String, Found>, StoreError> {
-    let mut found = BTreeMap::new();
+    outcome: &mut Outcome,
+) -> Result<(), StoreError> {
     let mut reading = store.read().await?;
-    let mut before = None;
-    loop {
-        let filter =
-            Filter { source: Some(source.name.clone()), before, limit: PAGE, ..Filter::default() };
-        let rows = reading.list_orders(&filter).await?;
-        before = rows.last().map(|row| row.key);
-        for row in rows {
-            let order = load_one(source, &mut reading, row, now).await?;
-            let own = order.row.order.names.iter().find(|(_, role)| role.as_str() == "merchant");
-            if let Some((id, _)) = own {
-                found.insert(id.to_string(), order);
-            }
-        }
-        if before.is_none() {
-            reading.rollback().await?;
-            return Ok(found);
-        }
+    let source = Some(source.name.clone());
+    let filter = LetterFilter { source, reason_contains: None, before: None, limit: PAGE };
+    let letters = reading.list_dead_letters(&filter).await?;
+    reading.rollback().await?;
+    for letter in letters {
+        outcome.diverged += 1;
+        outcome.find(format!("diverged: a dead letter: {}", letter.reason));
     }
-}
-
-async fn load_one(
-    source: &Source,
-    reading: &mut Transaction,
-    row: OrderRow,
-    now: Timestamp,
-) -> Result<Found, StoreError> {
-    let standing = Standing::of(&source.rules, &row.order, now);
-    let effects = reading.list_effects(row.key).await?;
-    let attention = reading.list_attention(row.key).await?;
-    let attention = attention.into_iter().map(|attention| attention.code).collect();
-    Ok(Found { row, standing, effects, attention })
+    Ok(())
 }
 
 /// What all reports turned out to be, and whether any moved an order backwards.

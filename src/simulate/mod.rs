@@ -10,6 +10,7 @@ pub mod callbacks;
 pub mod check;
 pub mod demo;
 pub mod flypay;
+mod found;
 pub mod integrator;
 pub mod money;
 pub mod plan;
@@ -202,6 +203,12 @@ impl Shared {
     #[must_use]
     pub fn at(&self, moment: Duration) -> Timestamp {
         self.began_at.plus(moment)
+    }
+
+    /// Whether the integrator's id is one of an order of this run.
+    #[must_use]
+    pub fn is_known(&self, order_id: &str) -> bool {
+        self.by_id.get(order_id).is_some_and(|index| self.plans[*index].order_id == order_id)
     }
 
     /// Whether nothing goes wrong any more.

@@ -23,6 +23,9 @@ pub struct DueAsk {
     pub asking: Asking,
 }
 
+/// How long an order that cannot be read is put off.
+const UNREADABLE: std::time::Duration = std::time::Duration::from_secs(3600);
+
 /// An ask that begins: the order, and what is remembered of it from now on.
 #[derive(Clone, Copy, Debug)]
 pub struct BegunAsk {
@@ -44,26 +47,30 @@ pub enum Lane {
 /// The statements of a dialect differ in the lane only, which each has an index for: 4 is
 /// [`crate::order::asking::OLD_STEP`].
 const FRESH_SQLITE: &str = "-- asks.due_fresh
-    select key, state, ask_phase, ask_step, ask_answers, next_ask_at, asked_at from orders
+    select key, state, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted
+    from orders
     where source = ?1 and next_ask_at <= ?2 and ask_step < 4
         and (ask_lease_until is null or ask_lease_until <= ?2)
         and key not in (select unhex(value) from json_each(?3))
     order by next_ask_at limit ?4";
 const OLD_SQLITE: &str = "-- asks.due_old
-    select key, state, ask_phase, ask_step, ask_answers, next_ask_at, asked_at from orders
+    select key, state, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted
+    from orders
     where source = ?1 and next_ask_at <= ?2 and ask_step >= 4
         and (ask_lease_until is null or ask_lease_until <= ?2)
         and key not in (select unhex(value) from json_each(?3))
     order by next_ask_at limit ?4";
 const FRESH_POSTGRES: &str = "-- asks.due_fresh: who is at work on one now will say when to ask
-    select key, state::text, ask_phase, ask_step, ask_answers, next_ask_at, asked_at from orders
+    select key, state::text, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted
+    from orders
     where source = $1 and next_ask_at <= $2 and ask_step < 4
         and (ask_lease_until is null or ask_lease_until <= $2) and key <> all($3)
     order by next_ask_at limit $4 for update skip locked";
 const NOW: &str = "-- asks.now
     select clock_timestamp()";
 const OLD_POSTGRES: &str = "-- asks.due_old
-    select key, state::text, ask_phase, ask_step, ask_answers, next_ask_at, asked_at from orders
+    select key, state::text, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted
+    from orders
     where source = $1 and next_ask_at <= $2 and ask_step >= 4
         and (ask_lease_until is null or ask_lease_until <= $2) and key <> all($3)
     order by next_ask_at limit $4 for update skip locked";
@@ -131,7 +138,7 @@ impl Transaction {
         besides: &[Uuid],
         limit: u32,
     ) -> Result<Vec<DueAsk>, StoreError> {
-        match self {
+        let read: Vec<Due> = match self {
             Self::Sqlite(transaction) => {
                 let statement = match lane {
                     Lane::Fresh => FRESH_SQLITE,
@@ -144,7 +151,7 @@ impl Transaction {
                     .bind(limit)
                     .fetch_all(&mut **transaction)
                     .await?;
-                rows.iter().map(due).collect()
+                rows.iter().map(due).collect::<Result<_, _>>()?
             }
             Self::Postgres(transaction) => {
                 let statement = match lane {
@@ -158,9 +165,37 @@ impl Transaction {
                     .bind(i64::from(limit))
                     .fetch_all(&mut **transaction)
                     .await?;
-                rows.iter().map(due).collect()
+                rows.iter().map(due).collect::<Result<_, _>>()?
+            }
+        };
+        let mut due = Vec::new();
+        for (key, read) in read {
+            match read {
+                Ok(ask) => due.push(ask),
+                // It keeps no other waiting.
+                Err(error) => {
+                    tracing::error!(error = %error, order = %key, "an order cannot be asked about");
+                    self.put_off_ask(key, now.plus(UNREADABLE)).await?;
+                }
             }
         }
+        Ok(due)
+    }
+
+    async fn put_off_ask(&mut self, key: Uuid, until: Timestamp) -> Result<(), StoreError> {
+        const PUT_OFF: &str = "-- asks.put_off
+            update orders set next_ask_at = $2 where key = $1";
+        match self {
+            Self::Sqlite(transaction) => {
+                let query = sqlx::query(PUT_OFF).bind(key).bind(until.micros());
+                query.execute(&mut **transaction).await?;
+            }
+            Self::Postgres(transaction) => {
+                let query = sqlx::query(PUT_OFF).bind(key).bind(until.datetime());
+                query.execute(&mut **transaction).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes that asks begin: each is counted, and is its token's until then.
@@ -267,19 +302,42 @@ impl Transaction {
         source: &str,
         now: Timestamp,
         ahead: Timestamp,
+        lease_max: Timestamp,
     ) -> Result<u64, StoreError> {
-        const MEND: &str = "-- asks.mend_asks
-            update orders set next_ask_at = $2, ask_lease_until = null, ask_token = null
-            where source = $1 and next_ask_at > $2 and (updated_at > $3 or asked_at > $3)";
         match self {
             Self::Sqlite(transaction) => {
-                let query = sqlx::query(MEND).bind(source).bind(now.micros()).bind(ahead.micros());
-                Ok(query.execute(&mut **transaction).await?.rows_affected())
+                let done = sqlx::query(
+                    "-- asks.mend_asks
+                     update orders set next_ask_at = min(next_ask_at, ?2),
+                         ask_lease_until = min(ask_lease_until, ?4)
+                     where source = ?1 and (ask_lease_until > ?4
+                         or next_ask_at > ?2 and (updated_at > ?3 or asked_at > ?3))",
+                )
+                .bind(source)
+                .bind(now.micros())
+                .bind(ahead.micros())
+                .bind(lease_max.micros())
+                .execute(&mut **transaction)
+                .await?;
+                Ok(done.rows_affected())
             }
             Self::Postgres(transaction) => {
-                let query = sqlx::query(MEND).bind(source);
-                let query = query.bind(now.datetime()).bind(ahead.datetime());
-                Ok(query.execute(&mut **transaction).await?.rows_affected())
+                let done = sqlx::query(
+                    "-- asks.mend_asks
+                     update orders set next_ask_at = least(next_ask_at, $2),
+                         ask_lease_until = least(ask_lease_until, $4)
+                     where key in (select key from orders
+                         where source = $1 and (ask_lease_until > $4
+                             or next_ask_at > $2 and (updated_at > $3 or asked_at > $3))
+                         order by key for update)",
+                )
+                .bind(source)
+                .bind(now.datetime())
+                .bind(ahead.datetime())
+                .bind(lease_max.datetime())
+                .execute(&mut **transaction)
+                .await?;
+                Ok(done.rows_affected())
             }
         }
     }
@@ -290,7 +348,7 @@ impl Transaction {
     /// [`StoreError`].
     pub async fn hasten_ask(&mut self, key: Uuid, now: Timestamp) -> Result<(), StoreError> {
         const HASTEN: &str = "-- asks.hasten_ask
-            update orders set next_ask_at = $2
+            update orders set next_ask_at = $2, ask_wanted = true
             where key = $1 and (next_ask_at is null or next_ask_at > $2)";
         match self {
             Self::Sqlite(transaction) => {
@@ -306,6 +364,11 @@ impl Transaction {
     }
 }
 
-fn due(row: &impl StoredRow) -> Result<DueAsk, StoreError> {
-    Ok(DueAsk { key: row.uuid(0)?, order: row.json(1)?, asking: asking(row, 2)? })
+/// An order that is due, by its key; or why it cannot be read.
+type Due = (Uuid, Result<DueAsk, StoreError>);
+
+fn due(row: &impl StoredRow) -> Result<Due, StoreError> {
+    let key = row.uuid(0)?;
+    let read = || Ok(DueAsk { key, order: row.json(1)?, asking: asking(row, 2)? });
+    Ok((key, read()))
 }

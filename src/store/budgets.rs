@@ -15,7 +15,11 @@ pub struct Budget {
     pub filled_at: Timestamp,
     /// How many were asked about so far.
     pub turn: i64,
-    /// Nobody asks before.
+    /// Nobody asks before: the provider said so itself.
+    pub said_until: Option<Timestamp>,
+    /// Since when it is left alone because nothing came of asking.
+    pub paused_at: Option<Timestamp>,
+    /// Nobody asks before, for that reason.
     pub paused_until: Option<Timestamp>,
     /// Why, for people.
     pub pause_reason: Option<String>,
@@ -45,7 +49,8 @@ impl Transaction {
                 .await?;
                 let row = sqlx::query(
                     "-- budgets.lock_budget
-                     select tokens_micro, filled_at, turn, paused_until, pause_reason, failures, failed_key
+                     select tokens_micro, filled_at, turn, said_until, paused_at, paused_until,
+                         pause_reason, failures, failed_key
                      from budgets where source = ?",
                 )
                 .bind(source)
@@ -67,7 +72,8 @@ impl Transaction {
                 // A statement of its own: it sees what somebody else has just inserted.
                 let row = sqlx::query(
                     "-- budgets.lock_budget
-                     select tokens_micro, filled_at, turn, paused_until, pause_reason, failures, failed_key
+                     select tokens_micro, filled_at, turn, said_until, paused_at, paused_until,
+                         pause_reason, failures, failed_key
                      from budgets where source = $1 for update",
                 )
                 .bind(source)
@@ -86,13 +92,15 @@ impl Transaction {
         let done = match self {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- budgets.write_budget
-                 update budgets set tokens_micro = ?, filled_at = ?, turn = ?, paused_until = ?,
-                     pause_reason = ?, failures = ?, failed_key = ?
+                 update budgets set tokens_micro = ?, filled_at = ?, turn = ?, said_until = ?, paused_at = ?,
+                     paused_until = ?, pause_reason = ?, failures = ?, failed_key = ?
                  where source = ?",
             )
             .bind(budget.tokens_micro)
             .bind(budget.filled_at.micros())
             .bind(budget.turn)
+            .bind(budget.said_until.map(Timestamp::micros))
+            .bind(budget.paused_at.map(Timestamp::micros))
             .bind(budget.paused_until.map(Timestamp::micros))
             .bind(budget.pause_reason.as_deref())
             .bind(i64::from(budget.failures))
@@ -103,13 +111,16 @@ impl Transaction {
             .rows_affected(),
             Self::Postgres(transaction) => sqlx::query(
                 "-- budgets.write_budget
-                 update budgets set tokens_micro = $1, filled_at = $2, turn = $3, paused_until = $4,
-                     pause_reason = $5, failures = $6, failed_key = $7
-                 where source = $8",
+                 update budgets set tokens_micro = $1, filled_at = $2, turn = $3, said_until = $4,
+                     paused_at = $5, paused_until = $6, pause_reason = $7, failures = $8,
+                     failed_key = $9
+                 where source = $10",
             )
             .bind(budget.tokens_micro)
             .bind(budget.filled_at.datetime())
             .bind(budget.turn)
+            .bind(budget.said_until.map(Timestamp::datetime))
+            .bind(budget.paused_at.map(Timestamp::datetime))
             .bind(budget.paused_until.map(Timestamp::datetime))
             .bind(budget.pause_reason.as_deref())
             .bind(i64::from(budget.failures))
@@ -148,16 +159,20 @@ impl Transaction {
     pub async fn list_pauses(
         &mut self,
     ) -> Result<Vec<(String, Timestamp, Option<String>)>, StoreError> {
-        const LIST: &str = "-- budgets.list_pauses
-            select source, paused_until, pause_reason from budgets
-            where paused_until is not null order by source";
+        const LIST_SQLITE: &str = "-- budgets.list_pauses
+            select source, max(coalesce(said_until, paused_until), coalesce(paused_until, said_until)),
+                pause_reason
+            from budgets where paused_until is not null or said_until is not null order by source";
+        const LIST_POSTGRES: &str = "-- budgets.list_pauses
+            select source, greatest(said_until, paused_until), pause_reason
+            from budgets where paused_until is not null or said_until is not null order by source";
         match self {
             Self::Sqlite(transaction) => {
-                let rows = sqlx::query(LIST).fetch_all(&mut **transaction).await?;
+                let rows = sqlx::query(LIST_SQLITE).fetch_all(&mut **transaction).await?;
                 rows.iter().map(pause).collect()
             }
             Self::Postgres(transaction) => {
-                let rows = sqlx::query(LIST).fetch_all(&mut **transaction).await?;
+                let rows = sqlx::query(LIST_POSTGRES).fetch_all(&mut **transaction).await?;
                 rows.iter().map(pause).collect()
             }
         }
@@ -173,9 +188,11 @@ fn budget(row: &impl StoredRow) -> Result<Budget, StoreError> {
         tokens_micro: row.int(0)?,
         filled_at: row.time(1)?,
         turn: row.int(2)?,
-        paused_until: row.time_or_null(3)?,
-        pause_reason: row.text_or_null(4)?,
-        failures: u32::try_from(row.int(5)?).unwrap_or(u32::MAX),
-        failed_key: row.uuid_or_null(6)?,
+        said_until: row.time_or_null(3)?,
+        paused_at: row.time_or_null(4)?,
+        paused_until: row.time_or_null(5)?,
+        pause_reason: row.text_or_null(6)?,
+        failures: u32::try_from(row.int(7)?).unwrap_or(u32::MAX),
+        failed_key: row.uuid_or_null(8)?,
     })
 }

@@ -27,7 +27,9 @@ impl Transaction {
                 let done = sqlx::query(
                     "-- waits.mark_missed
                      update orders set is_missed = true
-                     where source = $1 and not is_missed and silent_since <= $2",
+                     where key in (select key from orders
+                         where source = $1 and not is_missed and silent_since <= $2
+                         order by key for update skip locked)",
                 )
                 .bind(source)
                 .bind(until.datetime())

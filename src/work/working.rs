@@ -16,9 +16,6 @@ use crate::order::standing::{Attention, AttentionCode, Standing};
 use crate::order::timestamp::Timestamp;
 use crate::store::{Loaded, NewEffect, NewEvent, Repeat, StoreError, Transaction, Written};
 
-/// The key by which a person dismisses that an order stayed open.
-const UNRESOLVED: &str = "unresolved";
-
 /// An order that is being worked on.
 #[derive(Debug)]
 pub(super) struct Working {
@@ -152,20 +149,27 @@ impl Working {
     ) {
         self.asking = self.asking.after(ask_rules, &standing, news, now);
         self.attention = standing.attention.clone();
-        if self.asking.phase == Phase::Unresolved && !order.waived.contains_key(UNRESOLVED) {
-            let text = match &standing.status {
-                Some(status) => format!(
-                    "the provider was asked again and again, and still says `{status}`: ask it by other \
-                     means what became of the order"
+        if self.asking.phase == Phase::Unresolved {
+            let (stays, text) = match &standing.status {
+                Some(status) => (
+                    status.as_str(),
+                    format!(
+                        "the provider was asked again and again, and still says `{status}`: ask it by \
+                         other means what became of the order"
+                    ),
                 ),
-                None => {
-                    "the provider was asked again and again, and nothing certain is known of the \
-                         order: ask it by other means whether it exists"
-                        .to_owned()
-                }
+                None => (
+                    "unknown",
+                    "the provider was asked again and again, and nothing certain is known of the order: \
+                     ask it by other means whether it exists"
+                        .to_owned(),
+                ),
             };
-            let (code, key) = (AttentionCode::Unresolved, UNRESOLVED.to_owned());
-            self.attention.push(Attention { code, key, text });
+            // By where it stayed: to know of one is not to know of the next.
+            let (code, key) = (AttentionCode::Unresolved, format!("unresolved={stays}"));
+            if !order.waived.contains_key(&key) {
+                self.attention.push(Attention { code, key, text });
+            }
         }
         self.order = order;
         self.standing = Some(standing);

@@ -4,6 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use std::time::{Duration, Instant};
+
+use pawl::poll::LOOK;
+
 use super::{Provider, Say, start};
 use crate::daemon::Pawl;
 use crate::daemon::form::{Form, on_both_forms};
@@ -15,7 +19,8 @@ on_both_forms!(
     when_the_provider_is_back_one_goes_first,
 );
 
-const FAST: &str = "[source.shop.limits]\nrequests_per_second = 1000\nburst = 1000\n";
+/// Nobody asks out of itself before ten minutes have passed.
+const FAST: &str = "[source.shop.ask]\nfirst_secs = 600\n[source.shop.limits]\nrequests_per_second = 1000\nburst = 1000\n";
 
 async fn ask(pawl: &Pawl, id: &str) {
     let answer = pawl.post(&format!("/api/v1/orders/shop/{id}/ask"), "").await;
@@ -29,22 +34,35 @@ async fn paused_secs(pawl: &Pawl) -> f64 {
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap()
 }
 
-/// An order is due, and the poller has looked since: three times, to be sure.
+/// Waits until the source is left alone, or is not any more: that is stored a moment after the order.
+async fn wait_for_pause(pawl: &Pawl, fits: impl Fn(f64) -> bool) -> f64 {
+    let give_up_at = Instant::now() + Duration::from_secs(30);
+    loop {
+        let paused = paused_secs(pawl).await;
+        if fits(paused) {
+            return paused;
+        }
+        assert!(Instant::now() < give_up_at, "paused for {paused} s");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// An order is due, and the poller has looked since: three times, to be sure. That nothing happens is no
+/// condition that could be waited for.
 async fn let_it_look(pawl: &Pawl) {
     for _ in 0..3 {
-        tokio::time::sleep(pawl::poll::LOOK).await;
+        tokio::time::sleep(LOOK).await;
         assert_eq!(pawl.get("/readyz").await.status, 200);
     }
 }
 
 async fn nobody_asks_before_the_time_that_the_provider_said(form: Form) {
-    for after in [300.to_string(), "date".to_owned()] {
-        let is_date = after == "date";
+    for is_date in [true, false] {
         let provider = Provider::start(move |id, before| {
             let said = Say::status(429).with("date", "Sun, 06 Nov 1994 08:49:37 GMT");
             match (id == "wd-0" && before == 0, is_date) {
-                (true, true) => said.with("retry-after", "Sun, 06 Nov 1994 08:54:37 GMT"),
-                (true, false) => said.with("retry-after", 300),
+                (true, true) => said.with("retry-after", "Sun, 06 Nov 1994 09:39:37 GMT"),
+                (true, false) => said.with("retry-after", 3000),
                 (false, _) => Say::Status("completed"),
             }
         })
@@ -59,15 +77,17 @@ async fn nobody_asks_before_the_time_that_the_provider_said(form: Form) {
                 order["asking"]["under_way"] == false && !order["asking"]["outcome"].is_null()
             })
             .await;
-        assert_eq!(order["asking"]["outcome"], "asked too often (429): again after 300 s");
-        let paused = paused_secs(&pawl).await;
-        assert!((200.0..=300.0).contains(&paused), "{paused}");
+        assert_eq!(order["asking"]["outcome"], "asked too often (429): again after 3000 s");
+        let paused = wait_for_pause(&pawl, |secs| secs > 0.0).await;
+        assert!((2000.0..=3000.0).contains(&paused), "{paused}");
+        // What the process remembers itself is over; then only the store says so.
+        tokio::time::sleep(pawl::poll::HUSH_MAX).await;
         // All are due, and a person wants to know.
-        pawl.clock.step_secs(200);
+        pawl.clock.step_secs(2000);
         ask(&pawl, "wd-1").await;
         let_it_look(&pawl).await;
         assert_eq!(provider.asked_in_all(), 1, "nobody is asked before it is over");
-        pawl.clock.step_secs(101);
+        pawl.clock.step_secs(1001);
         for id in &ids {
             pawl.wait_for_order(id, |order| order["final"] == true).await;
         }
@@ -91,21 +111,28 @@ async fn refused_credentials_stop_the_source_and_not_its_orders(form: Form) {
         pawl.wait_for_order(id, |order| order["asking"]["under_way"] == false).await;
         assert_eq!(provider.asked_in_all(), asked + 1);
     }
-    assert!(paused_secs(&pawl).await > 0.0, "the source is left alone");
+    wait_for_pause(&pawl, |secs| secs > 0.0).await;
     ask(&pawl, "wd-4").await;
-    let_it_look(&pawl).await;
-    assert_eq!(provider.asked_in_all(), 3);
+    // For as long as it is left alone, nobody is asked.
+    loop {
+        let asked = provider.asked_in_all();
+        if paused_secs(&pawl).await == 0.0 || provider.asked_in_all() > 3 {
+            break;
+        }
+        assert_eq!(asked, 3);
+        tokio::time::sleep(LOOK).await;
+    }
     for id in &ids {
         let order = pawl.order(id).await;
         assert_eq!((&order["final"], &order["attention"]), (&false.into(), &serde_json::json!([])));
     }
     // With each look the pause grows; all of it is over at some time.
     is_fixed.store(true, Ordering::Relaxed);
-    pawl.clock.step_secs(400);
+    pawl.clock.step_secs(1000);
     for id in &ids {
         pawl.wait_for_order(id, |order| order["final"] == true).await;
     }
-    assert_eq!(paused_secs(&pawl).await, 0.0);
+    wait_for_pause(&pawl, |secs| secs == 0.0).await;
 }
 
 async fn one_order_that_is_refused_keeps_no_other_waiting(form: Form) {
@@ -145,24 +172,38 @@ async fn when_the_provider_is_back_one_goes_first(form: Form) {
     let pawl = start(form, &provider, FAST).await;
     let ids: Vec<String> = (0..40).map(|n| format!("wd-{n}")).collect();
     pawl.register(&ids).await;
-    pawl.clock.step_secs(20);
+    pawl.clock.step_secs(700);
     // All 40 were due at once, and were asked about at once.
     super::wait_until(|| provider.asked_in_all() >= 40, || "40 asks".to_owned()).await;
     for id in &ids {
         pawl.wait_for_order(id, |order| order["asking"]["under_way"] == false).await;
     }
     let before = provider.asked_in_all();
-    for looks in 1..=5 {
-        // All are due again, and one at a time looks whether it is back.
+    wait_for_pause(&pawl, |secs| secs > 0.0).await;
+    let mut steps = 0;
+    while provider.asked_in_all() < before + 5 {
+        // All are due again, and any pause is over: one looks whether the provider is back.
+        let asked = provider.asked_in_all();
         pawl.clock.step_secs(1000);
-        super::wait_until(|| provider.asked_in_all() >= before + looks, || "a look".to_owned())
-            .await;
-        let_it_look(&pawl).await;
-        assert_eq!(provider.asked_in_all(), before + looks);
+        steps += 1;
+        for _ in 0..20 {
+            if provider.asked_in_all() > asked {
+                break;
+            }
+            tokio::time::sleep(LOOK / 5).await;
+        }
+        let asked = provider.asked_in_all();
+        assert!(asked <= before + steps, "{asked} asked, {before} before {steps} looks");
+        assert!(steps < 60, "nobody looks whether it is back");
     }
     is_back.store(true, Ordering::Relaxed);
-    pawl.clock.step_secs(1000);
+    let give_up_at = Instant::now() + Duration::from_secs(60);
     for id in &ids {
-        pawl.wait_for_order(id, |order| order["final"] == true).await;
+        while pawl.order(id).await["final"] != true {
+            // The last look may still have found it away.
+            pawl.clock.step_secs(1000);
+            assert!(Instant::now() < give_up_at, "{id} is not found");
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }

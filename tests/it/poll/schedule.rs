@@ -168,6 +168,39 @@ fn the_default_asks_about_an_open_order_for_a_day_and_then_once_a_day_for_a_mont
     assert_eq!(schedule.watch_answers, 30);
 }
 
+/// Answers that somebody asked for out of turn fill no horizon, and are asked for until they are there.
+#[test]
+fn asks_out_of_turn_count_for_no_horizon_and_are_not_lost() {
+    let schedule = Schedule { watch_answers: 0, ..Schedule::default() };
+    for phase in [Phase::Open, Phase::Watched, Phase::Unresolved, Phase::Closed] {
+        begin(&schedule, "new", |rules, asking| {
+            let far = at(10_000_000);
+            let mut asking = Asking { phase, next_at: Some(far), ..asking };
+            for times in 0..200 {
+                let now = at(10_000 * (times + 1));
+                // Long before its turn.
+                asking.next_at = asking.next_at.map(|_| far);
+                asking = asking.hasten(now).begin(rules, now);
+                let soon = asking.next_at.expect("it is asked for until there is an answer");
+                assert!(soon.since(now) < schedule.cap.mul_f64(1.2), "{phase:?}: {soon}");
+                let state = if phase == Phase::Closed || phase == Phase::Watched {
+                    Standing { is_final: true, ..standing("completed") }
+                } else {
+                    standing("new")
+                };
+                // What is final and nothing can follow is closed by whatever is heard.
+                if phase == Phase::Watched {
+                    asking.phase = Phase::Closed;
+                }
+                asking = asking.after(rules, &state, report(false, true), now);
+                assert_eq!(asking.answers, 0, "{phase:?}");
+                assert!(!asking.is_wanted);
+            }
+            assert_ne!((phase, asking.phase), (Phase::Open, Phase::Unresolved));
+        });
+    }
+}
+
 #[test]
 fn a_final_order_that_nothing_can_follow_is_never_asked_about() {
     begin(&Schedule::default(), "completed", |rules, asking| {
@@ -207,8 +240,12 @@ fn a_final_order_that_may_still_be_refunded_is_watched() {
         asking = asking.begin(rules, now).after(rules, &paid, report(false, true), now);
     }
     assert_eq!(asking.next_at, None, "the watch is over");
+    // What is settled can be refunded, too, although `refunded` only implies that it was paid.
+    let settled = stand(&[("payment", "settled")], true);
+    let watched = Asking::default().after(rules, &settled, report(true, false), now);
+    assert_eq!(watched.phase, Phase::Watched);
     // What was refunded wholly can go nowhere; what failed cannot be refunded.
-    let refunded = stand(&[("payment", "paid"), ("refund", "refunded")], true);
+    let refunded = stand(&[("payment", "settled"), ("refund", "refunded")], true);
     let over = asking.after(rules, &refunded, report(true, false), now);
     assert_eq!((over.phase, over.next_at), (Phase::Closed, None));
     let failed = stand(&[("payment", "failed")], true);
