@@ -174,13 +174,14 @@ async fn simulate(told: &Told, options: Options, peer: Peer) -> anyhow::Result<(
         Counts::get(&counts.asked),
         if is_drained { "" } else { "; some callbacks were never accepted" },
     );
-    if let Some(path) = &told.ledger {
-        let text = write_ledger(&shared);
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
     if told.stay {
         eprintln!("answering questions until interrupted");
         tokio::signal::ctrl_c().await.context("cannot wait to be interrupted")?;
+    }
+    // At the end: with it goes how often each order was asked about.
+    if let Some(path) = &told.ledger {
+        let text = write_ledger(&shared);
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     simulation.stop().await;
     anyhow::ensure!(is_drained, "not every callback was accepted");
