@@ -110,6 +110,7 @@ impl Poller {
                 headers: Headers::default(),
                 attempt: 0,
                 asked: turn.due.order.names.keys().cloned().collect(),
+                is_hint: false,
                 said_at: answer.said_at,
             },
             body: answer.body,

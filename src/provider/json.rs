@@ -123,6 +123,37 @@ fn read_value(raw: &str, depth: usize) -> Result<Json, JsonError> {
     }
 }
 
+/// The items of the list at a pointer, each as it was written: `None` where there is no list. The whole
+/// body is read and checked first.
+///
+/// # Errors
+/// [`JsonError`].
+pub fn items<'a>(body: &'a [u8], list: &Pointer) -> Result<Option<Vec<&'a [u8]>>, JsonError> {
+    Json::read(body)?;
+    let mut raw: &RawValue = serde_json::from_slice(body).map_err(|e| syntax(&e))?;
+    for step in &list.steps {
+        let inner = match raw.get().as_bytes().first() {
+            Some(b'{') => {
+                let Members(members) = serde_json::from_str(raw.get()).map_err(|e| syntax(&e))?;
+                members.into_iter().find(|(key, _)| key == step).map(|(_, value)| value)
+            }
+            Some(b'[') => {
+                let items: Vec<&RawValue> =
+                    serde_json::from_str(raw.get()).map_err(|e| syntax(&e))?;
+                step.parse::<usize>().ok().and_then(|index| items.get(index).copied())
+            }
+            _ => None,
+        };
+        let Some(inner) = inner else { return Ok(None) };
+        raw = inner;
+    }
+    if !raw.get().starts_with('[') {
+        return Ok(None);
+    }
+    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|e| syntax(&e))?;
+    Ok(Some(items.into_iter().map(|item| item.get().as_bytes()).collect()))
+}
+
 /// The members of an object, also those whose key stands twice.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
@@ -247,6 +278,26 @@ mod tests {
         assert!(matches!(read(r#"{"a": 1, "\u0061": 2}"#), Err(JsonError::DuplicateKey(_))));
         assert_eq!(read(r#"{"a": "x\u0000"}"#), Err(JsonError::Nul));
         assert_eq!(read(r#"{"\u0000": 1}"#), Err(JsonError::Nul));
+    }
+
+    #[test]
+    fn the_items_of_a_list_are_given_as_they_were_written() {
+        let body = br#"{"data": {"list": [ {"a": 1.10}, 2 , "x"]}, "n": null}"#;
+        let at = |pointer: &str| {
+            let found = items(body, &pointer.parse().expect("a pointer")).expect("JSON");
+            found.map(|items| items.into_iter().map(String::from_utf8_lossy).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            at("/data/list"),
+            Some(vec![r#"{"a": 1.10}"#.into(), "2".into(), r#""x""#.into()])
+        );
+        for none in ["", "/data", "/n", "/list", "/data/list/0", "/data/list/7"] {
+            assert_eq!(at(none), None, "{none}");
+        }
+        assert_eq!(items(b"[1]", &Pointer::default()), Ok(Some(vec![&b"1"[..]])));
+        // What is wrong anywhere is wrong.
+        let twice = br#"{"list": [], "a": 1, "a": 2}"#;
+        assert!(items(twice, &Pointer::member("list")).is_err());
     }
 
     #[test]

@@ -1,17 +1,15 @@
 //! A payment system's protocol, as a definition states it: how it signs, names, reads and answers.
 //! Pure: bytes and values in, values out. Nobody has to write Rust to add a provider.
 
-mod definition;
 pub mod headers;
 pub mod json;
 mod load;
-mod load_ask;
-mod money;
 pub mod read;
 pub mod request;
 pub mod sample;
 pub mod secret;
 pub mod signature;
+mod table;
 pub mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +77,15 @@ pub struct KindModes {
     pub default: String,
     /// What statuses and operations mean for money, by mode. Always has [`NO_BOOKS`].
     pub modes: BTreeMap<String, KindRules>,
+}
+
+/// How far a callback is to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The provider signed what it says: it makes claims.
+    Claims,
+    /// Anybody may have said it: a reason to ask, and nothing more.
+    Hint,
 }
 
 /// A source chose something that its provider's definition does not have.
@@ -199,7 +206,7 @@ impl Provider {
         Ok(report)
     }
 
-    /// Checks a callback's signature over its raw bytes.
+    /// Checks a callback's signature over its raw bytes, and how far it is to be believed.
     ///
     /// # Errors
     /// [`signature::SignatureError`]; whatever the reason, the body must not be used.
@@ -208,8 +215,9 @@ impl Provider {
         headers: &Headers,
         body: &[u8],
         secrets: impl IntoIterator<Item = &'a secret::Secret>,
-    ) -> Result<(), signature::SignatureError> {
-        self.signature.verify(headers, body, secrets)
+    ) -> Result<Trust, signature::SignatureError> {
+        self.signature.verify(headers, body, secrets)?;
+        Ok(Trust::Claims)
     }
 
     /// Whether its callbacks name the account that they are for.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::Provider;
-use super::definition::SampleTable;
 use super::json::Json;
+use super::table::SampleTable;
 use crate::order::decide::{Seen, decide};
 use crate::order::joined::Order;
 use crate::order::report::{Origin, Report};

@@ -259,6 +259,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
         headers: Headers::default(),
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
+        is_hint: false,
         said_at: None,
     };
     let header: CallbackHeader = serde_json::from_str(&header).unwrap_or_else(unreadable);

@@ -45,6 +45,9 @@ pub struct CallbackHeader {
     /// For an answer: the ids of the order that was asked about. It must name one of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub asked: BTreeSet<OrderId>,
+    /// Nobody vouches for what it says: it is a reason to ask, and nothing more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_hint: bool,
     /// For an answer: when the provider gave it, by its own clock (`Date`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_at: Option<Timestamp>,
@@ -116,6 +119,7 @@ mod tests {
             headers: [("content-type", "application/json")].into_iter().collect(),
             attempt: 3,
             asked: BTreeSet::new(),
+            is_hint: false,
             said_at: None,
         };
         Callback { header, body: body.to_vec() }

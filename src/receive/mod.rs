@@ -24,6 +24,7 @@ use crate::config::{Receive, Source};
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::order::report::Origin;
+use crate::provider::Trust;
 use crate::provider::headers::Headers;
 use crate::queue::Queue;
 use crate::queue::message::{Callback, CallbackHeader};
@@ -193,10 +194,11 @@ impl Receiver {
         }
         let received_at = self.clock.now();
         let secrets = source.secrets_at(received_at);
-        if let Err(error) = source.provider.verify_callback(&headers, &body, secrets) {
+        let trust = source.provider.verify_callback(&headers, &body, secrets);
+        let trust = trust.map_err(|error| {
             tracing::warn!(source = source.name, reason = %error, "a callback is not authentic");
-            return Err(Refusal::Unauthentic);
-        }
+            Refusal::Unauthentic
+        })?;
         let callback = Callback {
             header: CallbackHeader {
                 id: Uuid::now_v7(),
@@ -206,6 +208,7 @@ impl Receiver {
                 headers: keep_headers(&headers),
                 attempt: 0,
                 asked: std::collections::BTreeSet::new(),
+                is_hint: trust == Trust::Hint,
                 said_at: None,
             },
             body: body.to_vec(),

@@ -297,6 +297,7 @@ fn letter(row: &impl StoredRow) -> Result<DeadLetter, StoreError> {
         received_at: row.time(6)?,
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
+        is_hint: false,
         said_at: None,
     };
     let callback = Callback { header, body: row.bytes(4)? };

@@ -49,6 +49,7 @@ pub(super) fn raw(message: &Message, now: Timestamp) -> Callback {
         headers: Headers::default(),
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
+        is_hint: false,
         said_at: None,
     };
     Callback { header, body: message.data.clone() }

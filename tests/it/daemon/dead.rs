@@ -45,6 +45,7 @@ fn callback(body: &str, origin: Origin) -> Callback {
         headers: [("user-agent", "test")].into_iter().collect(),
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
+        is_hint: false,
         said_at: None,
     };
     Callback { header, body: body.as_bytes().to_vec() }

@@ -118,6 +118,7 @@ pub(crate) fn callback(clock: &Clock, n: usize) -> Callback {
         headers: [("user-agent", "test")].into_iter().collect(),
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
+        is_hint: false,
         said_at: None,
     };
     Callback { header, body: format!("body {n} \0\u{1f600}").into_bytes() }

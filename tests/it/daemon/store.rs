@@ -383,6 +383,7 @@ async fn dead_letters_stay_as_they_are(store: &Store) {
                 headers: [("x-request-id", "\0")].into_iter().collect(),
                 attempt: 0,
                 asked: std::collections::BTreeSet::new(),
+                is_hint: false,
                 said_at: None,
             },
             body: b"\0\xff".to_vec(),

@@ -5,15 +5,16 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::definition::{Counters, KindTable, MoneyTable, OperationTable};
-use super::load::{Found, leg_texts};
-use super::{KindModes, NO_BOOKS};
+use super::Found;
+use super::places::leg_texts;
 use crate::mistake::nearest;
 use crate::order::expression::{Condition, Expression};
 use crate::order::machine::{Machine, StatusRule};
 use crate::order::name::{Kind, Status};
 use crate::order::rules::{Derived, Judgement, KindRules, Money, OperationMoney, Requirement};
 use crate::order::slot::{Leg, Slot};
+use crate::provider::table::{Counters, KindTable, MoneyTable, OperationTable};
+use crate::provider::{KindModes, NO_BOOKS};
 
 /// The mode of kinds that do not distinguish any.
 const ONLY_MODE: &str = "provider";

@@ -1,18 +1,14 @@
-//! Checks and compiles what a definition says about asking, and about when its callbacks come.
+//! Checks and compiles what a definition says about asking.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
-use toml::Spanned;
-
-use super::definition::{AskTable, AuthTable, SignTable};
-use super::load::{Base, Found};
-use super::request::{Ask, Auth};
-use super::signature::Signature;
-use super::template::Template;
-use crate::mistake::nearest;
-use crate::order::machine::Machine;
-use crate::order::name::Status;
+use super::Found;
+use super::callback::check_header;
+use super::places::Base;
+use crate::provider::request::{Ask, Auth};
+use crate::provider::signature::Signature;
+use crate::provider::table::{AskTable, AuthTable, SignTable};
+use crate::provider::template::Template;
 
 pub(super) fn load_ask(ask: &AskTable, base: &Base<'_>, found: &mut Found) -> Option<Ask> {
     let path = template(ask.path.get_ref(), ask.path.span(), &ID_PLACES, found);
@@ -56,26 +52,6 @@ fn template(
     Some(template)
 }
 
-/// The statuses that callbacks are sent for, where not for all.
-pub(super) fn load_called_back(
-    statuses: Option<&[Spanned<String>]>,
-    machine: &Machine,
-    found: &mut Found,
-) -> Option<BTreeSet<Status>> {
-    let named = statuses?.iter().filter_map(|name| {
-        let status = Status::new(name.get_ref());
-        if machine.get(&status).is_none() {
-            let known = machine.statuses().iter().map(|rule| rule.name.as_str());
-            let hint = nearest(name.get_ref(), known);
-            let hint = hint.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-            found.at(name.span(), format!("there is no status `{}`{hint}", name.get_ref()));
-            return None;
-        }
-        Some(status)
-    });
-    Some(named.collect())
-}
-
 pub(super) fn load_auth(auth: &AuthTable, found: &mut Found) -> Auth {
     let headers = auth.headers.iter().filter_map(|(name, text)| {
         // Any place names a credential of the source.
@@ -89,13 +65,4 @@ pub(super) fn load_auth(auth: &AuthTable, found: &mut Found) -> Auth {
 fn load_sign(sign: &SignTable, found: &mut Found) -> (String, Signature) {
     check_header(&sign.signature, found);
     (sign.secret.clone(), sign.signature.get_ref().clone())
-}
-
-pub(super) fn check_header(signature: &Spanned<Signature>, found: &mut Found) {
-    let header = &signature.get_ref().header;
-    let is_name = !header.is_empty()
-        && header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if !is_name {
-        found.at(signature.span(), format!("`{header}` is not a header's name"));
-    }
 }

@@ -1,0 +1,124 @@
+//! Checks a definition and compiles it. Everything that can be found wrong is found here, once, at
+//! load, and all of it is reported.
+
+mod ask;
+mod callback;
+mod kind;
+mod machine;
+mod places;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use ask::{load_ask, load_auth};
+use callback::{check_header, load_called_back};
+use kind::load_kinds;
+use machine::load_machine;
+use places::{Base, all_rules, check_places, collect_amounts};
+
+use super::Provider;
+use super::sample::Sample;
+use super::table::Definition;
+use crate::mistake::{Mistake, read_toml};
+use crate::order::machine::normalise;
+use crate::order::name::Kind;
+
+pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
+    let definition: Definition = read_toml(text).map_err(|mistake| vec![mistake])?;
+    let mut found = Found::default();
+    check_name(&definition.name, &mut found);
+    // Kinds and places lean on the machine: without one, what they say about statuses is noise.
+    let machine = load_machine(&definition).map_err(|mut mistakes| {
+        mistakes.append(&mut found.mistakes);
+        mistakes
+    })?;
+    let kinds = load_kinds(&definition.kind, &machine, &mut found);
+    let kind_words = collect_kind_words(&definition, &mut found);
+    let amounts = collect_amounts(&definition.event, &kinds, &mut found);
+    let operations: BTreeSet<String> =
+        all_rules(&kinds).flat_map(|rules| rules.operations.keys().cloned()).collect();
+    let base = Base { event: &definition.event, amounts: &amounts };
+    let callback = &definition.callback;
+    let places = base.places(callback.at.as_ref(), &callback.event, &mut found);
+    check_places(&definition, &places, &operations, &mut found);
+    let called_back = load_called_back(callback.statuses.as_deref(), &machine, &mut found);
+    let retry_window = Duration::from_secs(callback.retry_window_secs.unwrap_or(RETRY_WINDOW_SECS));
+    let ask = definition.ask.as_ref().map(|ask| load_ask(ask, &base, &mut found));
+    let auth = load_auth(&definition.auth, &mut found);
+    check_header(&callback.signature, &mut found);
+    let samples: Vec<Sample> = definition.sample.iter().map(Sample::of).collect();
+    if !found.mistakes.is_empty() {
+        return Err(found.mistakes);
+    }
+    Ok(Provider {
+        name: definition.name.into_inner(),
+        title: definition.title,
+        about: definition.about,
+        documents: definition.documents,
+        machine: Arc::new(machine),
+        kinds,
+        signature: definition.callback.signature.into_inner(),
+        auth,
+        ask: ask.flatten(),
+        samples,
+        callback: places,
+        called_back,
+        retry_window,
+        kind_words,
+        operations,
+    })
+}
+
+/// For how long a sender tries again where the definition does not say: three days, like most.
+const RETRY_WINDOW_SECS: u64 = 259_200;
+
+/// The mistakes that were found so far.
+#[derive(Default)]
+pub(super) struct Found {
+    mistakes: Vec<Mistake>,
+}
+
+impl Found {
+    pub(super) fn at(&mut self, span: Range<usize>, what: impl Into<String>) {
+        self.mistakes.push(Mistake::at(span, what));
+    }
+
+    /// Parses a text, or notes what is wrong with it at its place.
+    pub(super) fn parse<T: FromStr<Err: ToString>>(
+        &mut self,
+        text: &str,
+        span: Range<usize>,
+    ) -> Option<T> {
+        text.parse().map_err(|error: T::Err| self.at(span, error.to_string())).ok()
+    }
+}
+
+fn check_name(name: &Spanned<String>, found: &mut Found) {
+    let text = name.get_ref();
+    let is_name = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !is_name {
+        let what = format!("`{text}` is no name: write lower-case letters, digits and `_`");
+        found.at(name.span(), what);
+    }
+}
+
+fn collect_kind_words(definition: &Definition, found: &mut Found) -> BTreeMap<String, Kind> {
+    let mut words = BTreeMap::new();
+    for (name, table) in &definition.kind {
+        let own = [name.get_ref().clone()];
+        let said = if table.is.is_empty() { &own[..] } else { &table.is[..] };
+        for word in said {
+            if let Some(other) = words.insert(normalise(word), Kind::new(name.get_ref())) {
+                let what = format!("`{word}` already stands for the kind `{other}`");
+                found.at(name.span(), what);
+            }
+        }
+    }
+    words
+}

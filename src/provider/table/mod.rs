@@ -1,0 +1,60 @@
+//! The shape of a definition file, as TOML gives it. What it means is checked in `load`.
+//! `definitions/README.md` explains every key to authors.
+
+mod ask;
+mod callback;
+mod event;
+mod kind;
+mod machine;
+mod text;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub(super) use ask::{AskTable, AuthTable, SignTable};
+pub(super) use callback::CallbackTable;
+pub(super) use event::{EventTable, PlacesTable};
+pub(super) use kind::{Counters, KindTable, MoneyTable, OperationTable};
+pub(super) use machine::{StatusTable, TrackTable};
+pub(super) use text::{Legs, Texts};
+
+/// A whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Definition {
+    pub name: Spanned<String>,
+    pub title: String,
+    #[serde(default)]
+    pub about: String,
+    #[serde(default)]
+    pub documents: Vec<String>,
+    pub callback: CallbackTable,
+    pub event: EventTable,
+    #[serde(default)]
+    pub track: BTreeMap<Spanned<String>, TrackTable>,
+    pub status: BTreeMap<Spanned<String>, StatusTable>,
+    pub kind: BTreeMap<Spanned<String>, KindTable>,
+    #[serde(default)]
+    pub auth: AuthTable,
+    pub ask: Option<AskTable>,
+    #[serde(default)]
+    pub sample: Vec<SampleTable>,
+}
+
+/// A body and what it must come to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SampleTable {
+    pub name: Spanned<String>,
+    #[serde(default)]
+    pub answer: bool,
+    pub body: String,
+    pub status: String,
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub ids: Vec<String>,
+    #[serde(default)]
+    pub effects: Vec<String>,
+}
