@@ -117,12 +117,16 @@ pub(super) fn event(row: &EventRow, deliveries: &[DeliveryRow]) -> Value {
         "last_received_at": row.last_received_at,
         "deliveries": own.collect::<Vec<_>>(),
         "status": null,
+        "event": null,
+        "announced": null,
         "time": null,
         "amounts": {},
     });
     match &report.content {
         Content::Said(said) => {
             shown["status"] = json!(said.status);
+            shown["event"] = json!(said.event);
+            shown["announced"] = json!(said.announced);
             shown["time"] = json!(said.time);
             shown["amounts"] = json!(said.amounts);
         }

@@ -23,6 +23,7 @@ use crate::work::apply::Outcome;
 /// How a request to the receive port ended, as the label `outcome`.
 pub const CALLBACK_OUTCOMES: &[&str] = &[
     "accepted",
+    "challenge",
     "bad_request",
     "unauthentic",
     "too_large",

@@ -68,6 +68,15 @@ impl Amount {
         exact_sum(self.0, -other.0).map(|rest| Self(rest.normalize()))
     }
 
+    /// This many minor units, in major ones: `1050` with two digits is `10.5`. `None` if it does not fit
+    /// into 28 digits behind the point.
+    #[must_use]
+    pub fn of_minor(self, digits: u32) -> Option<Self> {
+        let scale = self.0.scale().checked_add(digits).filter(|scale| *scale <= DIGITS_MAX)?;
+        let value = Decimal::try_from_i128_with_scale(self.0.mantissa(), scale).ok()?;
+        Some(Self(value.normalize()))
+    }
+
     /// Whether there is any money.
     #[must_use]
     pub fn is_zero(self) -> bool {

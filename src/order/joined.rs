@@ -136,9 +136,12 @@ impl Order {
             self.claims
                 .retain(|old| machine.get(&old.status).is_some_and(|o| o.track != rule.track));
         }
-        self.claim_join(claim(&rule.name));
-        if let Some(implied) = &rule.implies {
-            self.claim_join(claim(implied));
+        let announced = said.announced.as_ref().and_then(|status| machine.get(status));
+        for rule in std::iter::once(rule).chain(announced) {
+            self.claim_join(claim(&rule.name));
+            if let Some(implied) = &rule.implies {
+                self.claim_join(claim(implied));
+            }
         }
     }
 

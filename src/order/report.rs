@@ -99,6 +99,12 @@ pub struct Said {
     /// The status as the provider spells it, so that a later definition can read it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// What the provider calls this news, as it spells it: the name of an event is not a status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The status that the definition has for that name. Claimed beside the status that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announced: Option<Status>,
     /// The provider's time of this status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
@@ -215,6 +221,10 @@ impl Said {
         };
         if let Some(status) = status.map(Status::as_str).or(self.status.as_deref()) {
             add("status", status);
+        }
+        // What only repeats the status in other words is the same news.
+        if let Some(announced) = self.announced.as_ref().filter(|own| Some(*own) != status) {
+            add("announced", announced.as_str());
         }
         if let Some(time) = self.time {
             add("time", &time.micros().to_string());

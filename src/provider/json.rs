@@ -58,15 +58,31 @@ impl Json {
     /// The value at an RFC 6901 pointer; `None` where there is none, and for `null`.
     #[must_use]
     pub fn at(&self, pointer: &Pointer) -> Option<&Self> {
+        self.at_item(pointer, 0)
+    }
+
+    /// The same for a pointer into each item of a list: into this one.
+    #[must_use]
+    pub fn at_item(&self, pointer: &Pointer, item: usize) -> Option<&Self> {
         let mut value = self;
-        for step in &pointer.steps {
+        for (index, step) in pointer.steps.iter().enumerate() {
+            if pointer.item == Some(index) {
+                value = value.item(item)?;
+            }
             value = match value {
                 Self::Object(members) => &members.iter().find(|(key, _)| key == step)?.1,
                 Self::List(items) => items.get(step.parse::<usize>().ok()?)?,
                 Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => return None,
             };
         }
+        if pointer.item == Some(pointer.steps.len()) {
+            value = value.item(item)?;
+        }
         (*value != Self::Null).then_some(value)
+    }
+
+    fn item(&self, item: usize) -> Option<&Self> {
+        if let Self::List(items) = self { items.get(item) } else { None }
     }
 
     /// What sort of value it is, for a message.
@@ -184,6 +200,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pointer {
     steps: Vec<String>,
+    /// Before which step each item of a list is meant.
+    item: Option<usize>,
 }
 
 /// A text that is no JSON pointer.
@@ -197,14 +215,14 @@ impl std::str::FromStr for Pointer {
     fn from_str(text: &str) -> Result<Self, PointerError> {
         let error = || PointerError(text.to_owned());
         if text.is_empty() {
-            return Ok(Self { steps: Vec::new() });
+            return Ok(Self::default());
         }
         let steps = text.strip_prefix('/').ok_or_else(error)?.split('/').map(|step| {
             // A tilde stands only before 0 or 1.
             let is_valid = step.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
             is_valid.then(|| step.replace("~1", "/").replace("~0", "~")).ok_or_else(error)
         });
-        Ok(Self { steps: steps.collect::<Result<_, _>>()? })
+        Ok(Self { steps: steps.collect::<Result<_, _>>()?, item: None })
     }
 }
 
@@ -212,22 +230,34 @@ impl Pointer {
     /// The pointer to a member of the whole.
     #[must_use]
     pub fn member(name: &str) -> Self {
-        Self { steps: vec![name.to_owned()] }
+        Self { steps: vec![name.to_owned()], item: None }
+    }
+
+    /// The pointer to each item of the list that this one points to.
+    #[must_use]
+    pub fn each(mut self) -> Self {
+        self.item = Some(self.steps.len());
+        self
     }
 
     /// This pointer, continued by another.
     #[must_use]
     pub fn then(&self, inner: &Self) -> Self {
-        Self { steps: self.steps.iter().chain(&inner.steps).cloned().collect() }
+        let steps = self.steps.iter().chain(&inner.steps).cloned().collect();
+        let item = self.item.or(inner.item.map(|item| self.steps.len() + item));
+        Self { steps, item }
     }
 }
 
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.steps {
+        for (index, step) in self.steps.iter().enumerate() {
+            if self.item == Some(index) {
+                f.write_str("/*")?;
+            }
             write!(f, "/{}", step.replace('~', "~0").replace('/', "~1"))?;
         }
-        Ok(())
+        if self.item == Some(self.steps.len()) { f.write_str("/*") } else { Ok(()) }
     }
 }
 
@@ -264,6 +294,22 @@ mod tests {
         }
         let pointer: Pointer = "/a~1b/m~0n".parse().expect("a pointer");
         assert_eq!(pointer.to_string(), "/a~1b/m~0n");
+    }
+
+    #[test]
+    fn a_pointer_into_each_item_is_followed_into_one() {
+        let body = read(r#"{"list": [{"id": 1}, {"id": 2}], "id": 3}"#).expect("JSON");
+        let list: Pointer = "/list".parse().expect("a pointer");
+        let id = list.each().then(&Pointer::member("id"));
+        let number = |text: &str| Some(Json::Number(text.to_owned()));
+        assert_eq!(id.to_string(), "/list/*/id");
+        assert_eq!(body.at_item(&id, 0).cloned(), number("1"));
+        assert_eq!(body.at_item(&id, 1).cloned(), number("2"));
+        assert_eq!(body.at_item(&id, 2), None);
+        assert_eq!(body.at_item(&Pointer::member("id"), 1).cloned(), number("3"));
+        let each = Pointer::default().each();
+        assert_eq!(each.to_string(), "/*");
+        assert_eq!(read("[7]").expect("JSON").at_item(&each, 0).cloned(), number("7"));
     }
 
     #[test]

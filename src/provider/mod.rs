@@ -1,10 +1,13 @@
 //! A payment system's protocol, as a definition states it: how it signs, names, reads and answers.
 //! Pure: bytes and values in, values out. Nobody has to write Rust to add a provider.
 
+mod exponent;
+pub mod form;
 pub mod headers;
 pub mod json;
 mod load;
 pub mod read;
+pub mod reply;
 pub mod request;
 pub mod sample;
 pub mod secret;
@@ -15,6 +18,8 @@ pub mod template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 pub use read::Unreadable;
 pub use sample::Sample;
@@ -27,8 +32,9 @@ use crate::order::rules::{KindRules, Policy, Rules};
 use crate::order::slot::Leg;
 use crate::order::timestamp::Timestamp;
 use headers::Headers;
-use json::Json;
-use read::{Places, Words};
+use json::{Json, Pointer};
+use read::{Doc, Matching, Places, Words};
+use reply::{Challenge, Reply};
 use request::{Ask, Auth};
 use signature::Signature;
 
@@ -65,7 +71,22 @@ pub struct Provider {
     pub retry_window: Duration,
     /// The statuses that callbacks are sent for; all of them if `None`.
     called_back: Option<BTreeSet<Status>>,
+    /// How callbacks' bodies are written.
+    pub format: Format,
+    /// The media types that callbacks come as.
+    pub content_types: Vec<String>,
+    /// What is answered to an accepted callback.
+    pub reply: Reply,
+    /// The request that only proves that we are here.
+    pub challenge: Option<Challenge>,
+    /// The list that holds a callback's reports, where it may hold several.
+    items: Option<Pointer>,
+    /// Which callbacks are about orders; all of them if `None`.
+    only: Option<Matching>,
+    /// Which callbacks are not about orders.
+    ignore: Vec<Matching>,
     callback: Places,
+    events: BTreeMap<String, Status>,
     kind_words: BTreeMap<String, Kind>,
     operations: BTreeSet<String>,
 }
@@ -77,6 +98,39 @@ pub struct KindModes {
     pub default: String,
     /// What statuses and operations mean for money, by mode. Always has [`NO_BOOKS`].
     pub modes: BTreeMap<String, KindRules>,
+}
+
+/// How bodies are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// JSON (RFC 8259).
+    #[default]
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+impl Format {
+    /// The media type that it usually has.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        }
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// [`Unreadable`] where it may mean more or less than one thing.
+    pub fn read(self, body: &[u8]) -> Result<Json, Unreadable> {
+        match self {
+            Self::Json => Ok(Json::read(body)?),
+            Self::Form => Ok(form::read(body)?),
+        }
+    }
 }
 
 /// How far a callback is to be believed.
@@ -167,18 +221,52 @@ impl Provider {
         }
     }
 
-    /// Reads an authentic callback into its reports.
+    /// Reads an authentic callback into its reports: none where it is not about orders.
     ///
     /// # Errors
     /// [`Unreadable`]; the callback becomes a dead letter.
     pub fn read_callback(
         &self,
+        headers: &Headers,
         body: &[u8],
         received_at: Timestamp,
     ) -> Result<Vec<Report>, Unreadable> {
-        let body = Json::read(body)?;
-        let report = self.callback.read(&body, &self.words(), Origin::Callback, received_at)?;
-        Ok(vec![report])
+        let body = self.format.read(body)?;
+        let read = |item| {
+            let doc = Doc { body: &body, item };
+            let is_meant = self.only.as_ref().is_none_or(|only| only.holds(doc))
+                && !self.ignore.iter().any(|ignored| ignored.holds(doc));
+            let read =
+                || self.callback.read(doc, headers, &self.words(), Origin::Callback, received_at);
+            is_meant.then(read).transpose()
+        };
+        let Some(list) = &self.items else {
+            return Ok(read(0)?.into_iter().collect());
+        };
+        let Some(Json::List(items)) = body.at(list) else {
+            return Err(Unreadable::NoList(list.to_string()));
+        };
+        let count = items.len();
+        let wrap = |number: usize| {
+            move |error| Unreadable::Item { number: number + 1, count, error: Box::new(error) }
+        };
+        let reports = (0..count).map(|item| read(item).map_err(wrap(item)));
+        Ok(reports.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// The text that an authentic callback wants to be answered with, where it only asks whether we are
+    /// here.
+    #[must_use]
+    pub fn find_challenge(&self, body: &[u8]) -> Option<String> {
+        // Most providers have none: then nothing is read.
+        let challenge = self.challenge.as_ref()?;
+        challenge.find(&self.format.read(body).ok()?)
+    }
+
+    /// The header of a callback that reading needs, beside its body.
+    #[must_use]
+    pub fn event_id_header(&self) -> Option<&str> {
+        self.callback.event_id_header.as_deref()
     }
 
     /// Reads an authentic answer about the order that was asked about. An answer without a time of
@@ -196,7 +284,10 @@ impl Provider {
     ) -> Result<Report, Unreadable> {
         let body = Json::read(body)?;
         ask.check_ok(&body)?;
-        let mut report = ask.places.read(&body, &self.words(), Origin::Answer, received_at)?;
+        let doc = Doc { body: &body, item: 0 };
+        let headers = Headers::default();
+        let mut report =
+            ask.places.read(doc, &headers, &self.words(), Origin::Answer, received_at)?;
         if !report.names.keys().any(|name| asked.contains(name)) {
             return Err(Unreadable::OtherOrder);
         }
@@ -248,6 +339,11 @@ impl Provider {
     }
 
     fn words(&self) -> Words<'_> {
-        Words { machine: &self.machine, kinds: &self.kind_words, operations: &self.operations }
+        Words {
+            machine: &self.machine,
+            kinds: &self.kind_words,
+            operations: &self.operations,
+            events: &self.events,
+        }
     }
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::Provider;
+use super::headers::Headers;
 use super::json::Json;
+use super::read::Doc;
 use super::table::SampleTable;
 use crate::order::decide::{Seen, decide};
 use crate::order::joined::Order;
@@ -89,13 +91,17 @@ impl Sample {
     fn read(&self, provider: &Provider, now: Timestamp) -> Result<Report, String> {
         let body = self.body.trim().as_bytes();
         if !self.is_answer {
-            let reports = provider.read_callback(body, now).map_err(|error| error.to_string())?;
+            let reports = provider
+                .read_callback(&Headers::default(), body, now)
+                .map_err(|error| error.to_string())?;
             return reports.into_iter().next().ok_or_else(|| "it holds no report".to_owned());
         }
         let ask = provider.ask.as_ref().ok_or("the definition has no [ask]")?;
         // A sample is the answer about itself, whatever order that is.
         let any = Json::read(body).map_err(|error| error.to_string())?;
-        let report = ask.places.read(&any, &provider.words(), Origin::Answer, now);
+        let doc = Doc { body: &any, item: 0 };
+        let headers = Headers::default();
+        let report = ask.places.read(doc, &headers, &provider.words(), Origin::Answer, now);
         let asked = report.map_err(|error| error.to_string())?.names.into_keys().collect();
         provider.read_answer(ask, &asked, body, None, now).map_err(|error| error.to_string())
     }

@@ -8,6 +8,8 @@
 //! - From the signature on, the work is a task of its own: a client that hangs up cancels nothing.
 
 mod body;
+mod challenge;
+mod refusal;
 pub mod serve;
 
 use std::sync::Arc;
@@ -15,7 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use uuid::Uuid;
 
@@ -26,10 +30,13 @@ use crate::observe::metrics::Metrics;
 use crate::order::report::Origin;
 use crate::provider::Trust;
 use crate::provider::headers::Headers;
+use crate::provider::reply::Reply;
 use crate::queue::Queue;
 use crate::queue::message::{Callback, CallbackHeader};
 use crate::sources::Sources;
 use body::{BodyError, read_body};
+use challenge::answer_query;
+use refusal::Refusal;
 
 /// What an answer is made of: a short text.
 pub type Answer = Response<http_body_util::Full<bytes::Bytes>>;
@@ -62,82 +69,12 @@ pub struct Receiver {
     pub in_flight: Arc<AtomicUsize>,
 }
 
-/// Why a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    Method,
-    Unknown,
-    Busy,
-    Stopping,
-    TooLarge,
-    Empty,
-    Broken,
-    Slow,
-    Encoding,
-    Type,
-    Unauthentic,
-    Unavailable,
-    Panicked,
-}
-
-impl Refusal {
-    fn status(self) -> StatusCode {
-        match self {
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Unknown => StatusCode::NOT_FOUND,
-            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Empty | Self::Broken => StatusCode::BAD_REQUEST,
-            Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Encoding | Self::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unauthentic => StatusCode::UNAUTHORIZED,
-            Self::Stopping | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// The label in metrics.
-    fn outcome(self) -> &'static str {
-        match self {
-            Self::Method | Self::Unknown | Self::Empty | Self::Broken => "bad_request",
-            Self::Busy => "busy",
-            Self::TooLarge => "too_large",
-            Self::Slow => "slow",
-            Self::Encoding | Self::Type => "unsupported",
-            Self::Unauthentic => "unauthentic",
-            Self::Stopping | Self::Unavailable => "unavailable",
-            Self::Panicked => "panicked",
-        }
-    }
-
-    /// The answer. It says what any answer with this status would say, and no more.
-    fn answer(self) -> Answer {
-        let status = self.status();
-        let title = status.canonical_reason().unwrap_or_default();
-        let body = format!("{{\"title\":\"{title}\",\"status\":{}}}\n", status.as_u16());
-        let mut answer = Response::new(http_body_util::Full::from(body));
-        *answer.status_mut() = status;
-        let headers = answer.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        match self {
-            Self::Method => {
-                headers.insert(ALLOW, HeaderValue::from_static("POST"));
-            }
-            Self::Busy | Self::Stopping | Self::Unavailable => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            Self::Unknown
-            | Self::TooLarge
-            | Self::Empty
-            | Self::Broken
-            | Self::Slow
-            | Self::Encoding
-            | Self::Type
-            | Self::Unauthentic
-            | Self::Panicked => {}
-        }
-        answer
-    }
+/// What became of a request that was not refused.
+enum Received {
+    /// A callback, by its own id: it is on the queue.
+    Kept(Uuid),
+    /// It only asked whether we are here: this is the answer.
+    Challenge(String),
 }
 
 impl Receiver {
@@ -153,10 +90,14 @@ impl Receiver {
         let under_way = UnderWay::begin(self);
         let result = self.receive(source, request, under_way.count).await;
         match result {
-            Ok(id) => {
+            Ok(Received::Kept(id)) => {
                 self.metrics.count_callback(&source.name, "accepted");
                 self.metrics.time_accept(&source.name, started.elapsed().as_secs_f64());
-                accepted(id)
+                accepted(id, &source.provider.reply)
+            }
+            Ok(Received::Challenge(text)) => {
+                self.metrics.count_callback(&source.name, "challenge");
+                plain(StatusCode::OK, text, "text/plain")
             }
             Err(refusal) => {
                 self.metrics.count_callback(&source.name, refusal.outcome());
@@ -170,7 +111,11 @@ impl Receiver {
         source: &Source,
         request: Request<Incoming>,
         in_flight: usize,
-    ) -> Result<Uuid, Refusal> {
+    ) -> Result<Received, Refusal> {
+        if request.method() == Method::GET {
+            let text = answer_query(source, request.uri(), self.clock.now())?;
+            return Ok(Received::Challenge(text));
+        }
         if request.method() != Method::POST {
             return Err(Refusal::Method);
         }
@@ -181,7 +126,7 @@ impl Receiver {
         if self.health.unready() == Some("stopping") {
             return Err(Refusal::Stopping);
         }
-        check_headers(request.headers())?;
+        check_headers(request.headers(), &source.provider.content_types)?;
         let headers = take_headers(request.headers());
         let body = read_body(request, self.limits.body_bytes_max, BODY_DEADLINE).await;
         let body = body.map_err(|error| match error {
@@ -199,13 +144,16 @@ impl Receiver {
             tracing::warn!(source = source.name, reason = %error, "a callback is not authentic");
             Refusal::Unauthentic
         })?;
+        if let Some(text) = source.provider.find_challenge(&body) {
+            return Ok(Received::Challenge(text));
+        }
         let callback = Callback {
             header: CallbackHeader {
                 id: Uuid::now_v7(),
                 source: source.name.clone(),
                 origin: Origin::Callback,
                 received_at,
-                headers: keep_headers(&headers),
+                headers: keep_headers(&headers, source.provider.event_id_header()),
                 attempt: 0,
                 asked: std::collections::BTreeSet::new(),
                 is_hint: trust == Trust::Hint,
@@ -213,7 +161,7 @@ impl Receiver {
             },
             body: body.to_vec(),
         };
-        self.publish(callback).await
+        self.publish(callback).await.map(Received::Kept)
     }
 
     /// Puts a callback on the queue. A task of its own: whoever hangs up now, and the deadline, cancel
@@ -271,26 +219,42 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-fn accepted(id: Uuid) -> Answer {
-    let mut answer = Response::new(http_body_util::Full::default());
+/// The answer to an accepted callback: what the provider wants to read, and the callback's own id.
+fn accepted(id: Uuid, reply: &Reply) -> Answer {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let mut answer = plain(status, reply.body.clone(), &reply.content_type);
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         answer.headers_mut().insert(CALLBACK_ID, id);
     }
     answer
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+fn plain(status: StatusCode, body: String, content_type: &str) -> Answer {
+    let is_empty = body.is_empty();
+    let mut answer = Response::new(http_body_util::Full::from(body));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    if let (false, Ok(content_type)) = (is_empty, HeaderValue::from_str(content_type)) {
+        headers.insert(CONTENT_TYPE, content_type);
+        // A challenge is whatever its sender chose: nothing may take it for a page.
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    answer
+}
+
+fn check_headers(headers: &HeaderMap, content_types: &[String]) -> Result<(), Refusal> {
     // Signatures are over the bytes as they are sent; a packed body would be verified unpacked.
     let is_identity = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(is_identity) {
         return Err(Refusal::Encoding);
     }
     // A missing type is not a wrong one: the signature decides.
-    let is_json = |value: &HeaderValue| {
+    let is_ours = |value: &HeaderValue| {
         let text = value.to_str().unwrap_or_default();
-        text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+        let text = text.split(';').next().unwrap_or_default().trim();
+        content_types.iter().any(|own| text.eq_ignore_ascii_case(own))
     };
-    if !headers.get_all(CONTENT_TYPE).iter().all(is_json) {
+    if !headers.get_all(CONTENT_TYPE).iter().all(is_ours) {
         return Err(Refusal::Type);
     }
     Ok(())
@@ -304,8 +268,14 @@ fn take_headers(headers: &HeaderMap) -> Headers {
     headers.iter().map(line).collect()
 }
 
-fn keep_headers(headers: &Headers) -> Headers {
-    let kept = headers.iter().filter(|(name, _)| KEPT_HEADERS.contains(name));
-    // Nobody needs more of them than this.
-    kept.map(|(name, value)| (name, value.chars().take(200).collect::<String>())).collect()
+/// The headers that are worth keeping, and the one that the definition reads.
+fn keep_headers(headers: &Headers, own: Option<&str>) -> Headers {
+    let is_own = |name: &str| own.is_some_and(|own| own.eq_ignore_ascii_case(name));
+    let kept = headers.iter().filter(|(name, _)| KEPT_HEADERS.contains(name) || is_own(name));
+    // Nobody needs more of them than this; an id is never cut short.
+    let cut = |name: &str, value: &str| match is_own(name) {
+        true => value.to_owned(),
+        false => value.chars().take(200).collect(),
+    };
+    kept.map(|(name, value)| (name, cut(name, value))).collect()
 }

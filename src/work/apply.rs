@@ -17,6 +17,7 @@ use crate::order::joined::Order;
 use crate::order::name::{OrderId, Role};
 use crate::order::report::{Origin, Report};
 use crate::order::timestamp::Timestamp;
+use crate::queue::message::CallbackHeader;
 use crate::store::{DeadLetter, Loaded, NameRow, StoreError, Transaction};
 
 fn ask_rules(source: &Source, seed: Uuid) -> AskRules<'_> {
@@ -62,6 +63,19 @@ impl Outcome {
             order: None,
             verdict: None,
             reason: letter.reason.clone(),
+            received_at: header.received_at,
+        }
+    }
+
+    /// Of a callback that is not about orders.
+    #[must_use]
+    pub fn read(header: &CallbackHeader) -> Self {
+        Self {
+            source: header.source.clone(),
+            origin: header.origin,
+            order: None,
+            verdict: Some(Verdict::Unchanged),
+            reason: "it is not about orders".to_owned(),
             received_at: header.received_at,
         }
     }

@@ -7,6 +7,7 @@ use super::apply::{Apply, ApplyError, Outcome};
 use crate::clock::Clock;
 use crate::config::Source;
 use crate::order::Report;
+use crate::order::Verdict;
 use crate::order::effect::Effect;
 use crate::order::report::Origin;
 use crate::order::timestamp::Timestamp;
@@ -87,9 +88,8 @@ impl Batch {
             }
         }
         apply.write().await?;
-        let settled: Vec<Settled<'_>> = deliveries
-            .iter()
-            .map(|(callback, item, body_sha256, report, outcome)| Settled {
+        let decided =
+            deliveries.iter().map(|(callback, item, body_sha256, report, outcome)| Settled {
                 callback_id: callback.header.id,
                 item: i64::try_from(*item).unwrap_or(i64::MAX),
                 key: outcome.key,
@@ -98,9 +98,26 @@ impl Batch {
                 received_at: callback.header.received_at,
                 body_sha256,
                 body: &callback.body,
-            })
+            });
+        // What is not about orders is kept as read, and belongs to none.
+        let others: Vec<(&Callback, _)> = said
+            .iter()
+            .filter(|(_, _, reports)| reports.is_empty())
+            .map(|(callback, _, _)| (*callback, Sha256::digest(&callback.body)))
             .collect();
+        let read = others.iter().map(|(callback, body_sha256)| Settled {
+            callback_id: callback.header.id,
+            item: 0,
+            key: Uuid::nil(),
+            event_id: "",
+            verdict: Verdict::Unchanged,
+            received_at: callback.header.received_at,
+            body_sha256,
+            body: &callback.body,
+        });
+        let settled: Vec<Settled<'_>> = decided.chain(read).collect();
         apply.transaction().settle(&settled).await?;
+        outcomes.extend(others.iter().map(|(callback, _)| Outcome::read(&callback.header)));
         outcomes.extend(deliveries.into_iter().map(|(_, _, _, _, outcome)| outcome.into()));
         Ok(Self { apply, outcomes })
     }
@@ -170,7 +187,9 @@ fn read<'a>(
     let source = sources.get(&header.source);
     let source = source.ok_or_else(|| format!("there is no source `{}`", header.source))?;
     let reports = match header.origin {
-        Origin::Callback => source.provider.read_callback(&callback.body, header.received_at),
+        Origin::Callback => {
+            source.provider.read_callback(&header.headers, &callback.body, header.received_at)
+        }
         Origin::Answer => {
             let missing = || format!("{} cannot be asked any more", source.provider.title);
             let ask = source.provider.ask.as_ref().ok_or_else(missing)?;

@@ -137,6 +137,40 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("a judgement without words", "to.credited = \"amount\"", "judgement_if = \"amount\""),
 ];
 
+/// The same for what callbacks and events may say beyond the good definition: what is added to `[callback]` and
+/// to `[event]`.
+const ADDED: &[(&str, &str, &str)] = &[
+    ("a format that does not exist", "format = 'xml'", ""),
+    ("a media type that is none", "content_types = ['json']", ""),
+    ("a list at no pointer", "items = 'events'", ""),
+    ("a reply that accepts nothing", "reply = { status = 500 }", ""),
+    ("a reply without room for its body", "reply = { status = 204, body = 'ok' }", ""),
+    ("a reply of no media type", "reply = { content_type = \"text\\nplain\" }", ""),
+    ("a challenge nowhere", "challenge = {}", ""),
+    ("a challenge in two places", "challenge = { query = 'c', at = '/c' }", ""),
+    ("a challenge whose token is signed anyway", "challenge = { at = '/c', token = 't' }", ""),
+    (
+        "a challenge without a body that says something",
+        "challenge = { query = 'c', when = { at = '/t', is = 'x' } }",
+        "",
+    ),
+    ("callbacks that say nothing", "only = { at = '/type', is = [] }", ""),
+    ("a header that is none", "event = { event_id_header = 'event id' }", ""),
+    ("names without a place", "", "names = { 'order.paid' = 'paid' }"),
+    ("a name for no status", "", "name = '/name'\nnames = { 'order.paid' = 'payed' }"),
+    (
+        "names that are the same",
+        "",
+        "name = '/name'\nnames = { 'order.paid' = 'paid', 'Order. Paid' = 'paid' }",
+    ),
+    ("a time format that does not exist", "", "time_format = 'date'"),
+    ("a zone that is none", "", "time_format = 'date_time'\ntime_zone = 'Europe/Kyiv'"),
+    ("a zone that nothing needs", "", "time_zone = '+02:00'"),
+    ("exponents without minor units", "", "exponents = { USDT = 6 }"),
+    ("an exponent of no currency", "", "minor_units = true\nexponents = { 'US Dollar' = 2 }"),
+    ("an exponent that is too large", "", "minor_units = true\nexponents = { USDT = 60 }"),
+];
+
 #[test]
 fn every_mistake_is_placed_and_explained() {
     let mut text = String::new();
@@ -146,6 +180,31 @@ fn every_mistake_is_placed_and_explained() {
         let mistakes = Provider::load("simple.toml", &wrong).expect_err(what);
         text.push_str(&format!("# {what}\n{mistakes}\n\n"));
     }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn every_mistake_in_what_is_added_is_placed_and_explained() {
+    let mut text = String::new();
+    for (what, callback, event) in ADDED {
+        let wrong = GOOD
+            .replacen(
+                "[callback.signature]",
+                &format!("[callback]\n{callback}\n[callback.signature]"),
+                1,
+            )
+            .replacen("[event]\n", &format!("[event]\n{event}\n"), 1);
+        let mistakes = Provider::load("simple.toml", &wrong).expect_err(what);
+        text.push_str(&format!("# {what}\n{mistakes}\n\n"));
+    }
+    // Two legs leave it open which currency tells the digits of an amount.
+    let wrong = GOOD.replacen(
+        "currency = \"/currency\"",
+        "currency = { from = \"/a\", to = \"/b\" }\nminor_units = true",
+        1,
+    );
+    let mistakes = Provider::load("simple.toml", &wrong).expect_err("two legs");
+    text.push_str(&format!("# minor units of two legs\n{mistakes}\n"));
     insta::assert_snapshot!(text);
 }
 

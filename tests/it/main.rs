@@ -9,6 +9,7 @@ mod flypay;
 mod order;
 mod poll;
 mod rabbit;
+mod reading;
 mod schema;
 mod soak;
 mod tidy;

@@ -24,7 +24,7 @@ pub(super) fn load_ask(ask: &AskTable, base: &Base<'_>, found: &mut Found) -> Op
         bodies.push(fields.collect());
     }
     let answer = &ask.answer;
-    let places = base.places(answer.at.as_ref(), &answer.event, found);
+    let places = base.places(None, answer.at.as_ref(), &answer.event, found);
     let ok = answer
         .ok
         .as_ref()

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 
 use super::Found;
+use super::places::{matching, pointers};
 use crate::mistake::nearest;
 use crate::order::machine::Machine;
 use crate::order::name::Status;
+use crate::provider::reply::{Challenge, Reply};
 use crate::provider::signature::Signature;
+use crate::provider::table::{CallbackTable, ChallengeTable, ReplyTable};
 
 /// The statuses that callbacks are sent for, where not for all.
 pub(super) fn load_called_back(
@@ -16,18 +19,113 @@ pub(super) fn load_called_back(
     machine: &Machine,
     found: &mut Found,
 ) -> Option<BTreeSet<Status>> {
-    let named = statuses?.iter().filter_map(|name| {
-        let status = Status::new(name.get_ref());
-        if machine.get(&status).is_none() {
-            let known = machine.statuses().iter().map(|rule| rule.name.as_str());
-            let hint = nearest(name.get_ref(), known);
-            let hint = hint.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-            found.at(name.span(), format!("there is no status `{}`{hint}", name.get_ref()));
-            return None;
+    Some(statuses?.iter().filter_map(|name| find_status(name, machine, found)).collect())
+}
+
+/// A status by its name, which must be one of the machine's.
+pub(super) fn find_status(
+    name: &Spanned<String>,
+    machine: &Machine,
+    found: &mut Found,
+) -> Option<Status> {
+    let status = Status::new(name.get_ref());
+    if machine.get(&status).is_none() {
+        let known = machine.statuses().iter().map(|rule| rule.name.as_str());
+        let hint = nearest(name.get_ref(), known);
+        let hint = hint.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+        found.at(name.span(), format!("there is no status `{}`{hint}", name.get_ref()));
+        return None;
+    }
+    Some(status)
+}
+
+/// The media types that callbacks come as: what the format usually has, or what the definition says.
+pub(super) fn load_content_types(callback: &CallbackTable, found: &mut Found) -> Vec<String> {
+    let named = callback.content_types.iter().map(|text| {
+        let lower = text.get_ref().to_ascii_lowercase();
+        let is_type = lower.split_once('/').is_some_and(|(one, two)| {
+            let is_word = |word: &str| {
+                !word.is_empty()
+                    && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+            };
+            is_word(one) && is_word(two)
+        });
+        if !is_type {
+            let what =
+                format!("`{}` is no media type: write such as \"text/plain\"", text.get_ref());
+            found.at(text.span(), what);
         }
-        Some(status)
+        lower
     });
-    Some(named.collect())
+    let named: Vec<String> = named.collect();
+    if named.is_empty() { vec![callback.format.content_type().to_owned()] } else { named }
+}
+
+/// What a provider wants to read when its callback was accepted.
+pub(super) fn load_reply(reply: &ReplyTable, found: &mut Found) -> Reply {
+    let status = reply.status.as_ref().map_or(200, |status| {
+        if !(200..300).contains(status.get_ref()) {
+            let what = format!(
+                "{} does not say that a callback was accepted: write a status of 200 to 299",
+                status.get_ref()
+            );
+            found.at(status.span(), what);
+        }
+        if let (204, Some(body)) = (*status.get_ref(), &reply.body) {
+            found.at(body.span(), "an answer with status 204 has no body: remove one of both");
+        }
+        *status.get_ref()
+    });
+    let content_type = reply.content_type.as_ref().map(|text| {
+        if !text.get_ref().bytes().all(|b| (b' '..=b'~').contains(&b)) {
+            found.at(text.span(), "a content type is printable ASCII");
+        }
+        text.get_ref().clone()
+    });
+    Reply {
+        status,
+        body: reply.body.as_ref().map(|body| body.get_ref().clone()).unwrap_or_default(),
+        content_type: content_type.unwrap_or_else(|| "text/plain".to_owned()),
+    }
+}
+
+/// A request that only proves that we are here.
+pub(super) fn load_challenge(
+    spanned: &Spanned<ChallengeTable>,
+    found: &mut Found,
+) -> Option<Challenge> {
+    let table = spanned.get_ref();
+    let token = table.token.as_ref().map(|token| token.get_ref().clone());
+    match (&table.query, &table.at) {
+        (Some(query), None) => {
+            if let Some(when) = &table.when {
+                found.at(when.at.span(), "a challenge in the query has no body: remove `when`");
+            }
+            Some(Challenge::Query { name: query.get_ref().clone(), token })
+        }
+        (None, Some(_)) => {
+            if let Some(token) = &table.token {
+                found.at(token.span(), "a challenge in a body is signed: remove `token`");
+            }
+            let when = table.when.as_ref().map(|when| matching(when, found));
+            Some(Challenge::Body { at: pointers(table.at.as_ref(), found), when })
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            let what = "say where the challenge is: query = \"...\" for a GET with it in the query, or \
+                        at = \"/...\" for a callback with it in the body";
+            found.at(spanned.span(), what);
+            None
+        }
+    }
+}
+
+pub(super) fn check_header_name(name: &Spanned<String>, found: &mut Found) {
+    let text = name.get_ref();
+    let is_name = !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if !is_name {
+        found.at(name.span(), format!("`{text}` is not a header's name"));
+    }
 }
 
 pub(super) fn check_header(signature: &Spanned<Signature>, found: &mut Found) {

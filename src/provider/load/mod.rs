@@ -16,14 +16,18 @@ use std::time::Duration;
 use toml::Spanned;
 
 use ask::{load_ask, load_auth};
-use callback::{check_header, load_called_back};
+use callback::{check_header, load_called_back, load_challenge, load_content_types, load_reply};
 use kind::load_kinds;
 use machine::load_machine;
-use places::{Base, all_rules, check_places, collect_amounts};
+use places::{
+    Base, all_rules, check_places, collect_amounts, load_exponents, load_names, load_time_format,
+    matching,
+};
 
 use super::Provider;
+use super::json::Pointer;
 use super::sample::Sample;
-use super::table::Definition;
+use super::table::{Definition, MatchingTable};
 use crate::mistake::{Mistake, read_toml};
 use crate::order::machine::normalise;
 use crate::order::name::Kind;
@@ -42,9 +46,31 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
     let amounts = collect_amounts(&definition.event, &kinds, &mut found);
     let operations: BTreeSet<String> =
         all_rules(&kinds).flat_map(|rules| rules.operations.keys().cloned()).collect();
-    let base = Base { event: &definition.event, amounts: &amounts };
+    let events = load_names(&definition, &machine, &mut found);
+    let time_format = load_time_format(&definition.event, &mut found);
+    let exponents = load_exponents(&definition.event, &mut found);
+    let base = Base {
+        event: &definition.event,
+        amounts: &amounts,
+        time_format,
+        exponents: &exponents,
+        kinds: kinds_by_sign(&definition),
+    };
     let callback = &definition.callback;
-    let places = base.places(callback.at.as_ref(), &callback.event, &mut found);
+    let parse = |list: &Spanned<String>| found.parse::<Pointer>(list.get_ref(), list.span());
+    let items = callback.items.as_ref().and_then(parse);
+    let places = base.places(items.clone(), callback.at.as_ref(), &callback.event, &mut found);
+    let item = items.clone().map(Pointer::each).unwrap_or_default();
+    let mut in_item = |table| {
+        let mut matching = matching(table, &mut found);
+        matching.at = matching.at.iter().map(|place| item.then(place)).collect();
+        matching
+    };
+    let only = callback.only.as_ref().map(&mut in_item);
+    let ignore = callback.ignore.iter().map(in_item).collect();
+    let content_types = load_content_types(callback, &mut found);
+    let reply = load_reply(&callback.reply, &mut found);
+    let challenge = callback.challenge.as_ref().and_then(|c| load_challenge(c, &mut found));
     check_places(&definition, &places, &operations, &mut found);
     let called_back = load_called_back(callback.statuses.as_deref(), &machine, &mut found);
     let retry_window = Duration::from_secs(callback.retry_window_secs.unwrap_or(RETRY_WINDOW_SECS));
@@ -56,17 +82,25 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
         return Err(found.mistakes);
     }
     Ok(Provider {
-        name: definition.name.into_inner(),
-        title: definition.title,
-        about: definition.about,
-        documents: definition.documents,
+        name: definition.name.get_ref().clone(),
+        title: definition.title.clone(),
+        about: definition.about.clone(),
+        documents: definition.documents.clone(),
         machine: Arc::new(machine),
         kinds,
-        signature: definition.callback.signature.into_inner(),
+        signature: callback.signature.get_ref().clone(),
         auth,
         ask: ask.flatten(),
         samples,
+        format: callback.format,
+        content_types,
+        reply,
+        challenge,
+        items,
+        only,
+        ignore,
         callback: places,
+        events,
         called_back,
         retry_window,
         kind_words,
@@ -106,6 +140,17 @@ fn check_name(name: &Spanned<String>, found: &mut Found) {
         let what = format!("`{text}` is no name: write lower-case letters, digits and `_`");
         found.at(name.span(), what);
     }
+}
+
+/// The kinds that something else than a word tells, in the order of the file: the first that holds counts.
+fn kinds_by_sign(definition: &Definition) -> Vec<(&MatchingTable, Kind)> {
+    let mut kinds: Vec<_> = definition
+        .kind
+        .iter()
+        .filter_map(|(name, table)| Some((name, table.when.as_ref()?)))
+        .collect();
+    kinds.sort_by_key(|(_, when)| when.span().start);
+    kinds.into_iter().map(|(name, when)| (when.get_ref(), Kind::new(name.get_ref()))).collect()
 }
 
 fn collect_kind_words(definition: &Definition, found: &mut Found) -> BTreeMap<String, Kind> {

@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use time::UtcOffset;
 use toml::Spanned;
 
 use super::Found;
+use super::callback::{check_header_name, find_status};
 use super::kind::money_legs;
-use crate::order::name::Kind;
+use crate::order::amount::Currency;
+use crate::order::machine::Machine;
+use crate::order::name::{Kind, Status};
 use crate::order::slot::Leg;
 use crate::provider::KindModes;
 use crate::provider::json::Pointer;
-use crate::provider::read::Places;
-use crate::provider::table::{Definition, EventTable, Legs, PlacesTable, Texts};
+use crate::provider::read::{Matching, Places, TimeFormat, TimeWord, read_zone, squeeze};
+use crate::provider::table::{Definition, EventTable, Legs, MatchingTable, PlacesTable, Texts};
 
 pub(super) fn all_rules(
     kinds: &BTreeMap<Kind, KindModes>,
@@ -40,7 +44,7 @@ pub(super) fn collect_amounts(
     amounts
 }
 
-fn pointers(texts: Option<&Texts>, found: &mut Found) -> Vec<Pointer> {
+pub(super) fn pointers(texts: Option<&Texts>, found: &mut Found) -> Vec<Pointer> {
     let Some(texts) = texts else {
         return Vec::new();
     };
@@ -55,6 +59,10 @@ fn pointers(texts: Option<&Texts>, found: &mut Found) -> Vec<Pointer> {
 pub(super) struct Base<'a> {
     pub(super) event: &'a EventTable,
     pub(super) amounts: &'a BTreeMap<String, Vec<Pointer>>,
+    pub(super) time_format: TimeFormat,
+    pub(super) exponents: &'a BTreeMap<Currency, u32>,
+    /// The kinds that something else than a word tells, in the order of the file.
+    pub(super) kinds: Vec<(&'a MatchingTable, Kind)>,
 }
 
 impl Base<'_> {
@@ -62,14 +70,17 @@ impl Base<'_> {
     /// body, and before it what the channel itself says, seen from the root.
     pub(super) fn places(
         &self,
+        items: Option<Pointer>,
         at: Option<&Texts>,
         own: &PlacesTable,
         found: &mut Found,
     ) -> Places {
-        let roots = match at {
+        let inner = match at {
             None => vec![Pointer::default()],
             Some(_) => pointers(at, found),
         };
+        let item = items.map(Pointer::each).unwrap_or_default();
+        let roots: Vec<Pointer> = inner.iter().map(|root| item.then(root)).collect();
         let place = |inner: Vec<Pointer>| -> Vec<Pointer> {
             roots.iter().flat_map(|root| inner.iter().map(|inner| root.then(inner))).collect()
         };
@@ -83,15 +94,27 @@ impl Base<'_> {
             order_id: find(own.order_id.as_ref(), event.order_id.as_ref()),
             provider_id: find(own.provider_id.as_ref(), event.provider_id.as_ref()),
             event_id: find(own.event_id.as_ref(), event.event_id.as_ref()),
+            name: find(own.name.as_ref(), event.name.as_ref()),
             account: find(own.account.as_ref(), event.account.as_ref()),
             kind: find(own.kind.as_ref(), event.kind.as_ref()),
             status: find(own.status.as_ref(), event.status.as_ref()),
             time: find(own.time.as_ref(), event.time.as_ref()),
             operation: find(None, event.operation.as_ref()),
             operation_id: find(None, event.operation_id.as_ref()),
-            time_format: event.time_format,
+            time_format: self.time_format,
+            in_minor_units: event.minor_units.as_ref().is_some_and(|minor| *minor.get_ref()),
+            exponents: self.exponents.clone(),
+            event_id_header: own.event_id_header.as_ref().map(|name| name.get_ref().clone()),
             ..Places::default()
         };
+        if let Some(name) = &own.event_id_header {
+            check_header_name(name, found);
+        }
+        for (table, kind) in &self.kinds {
+            let mut matching = matching(table, found);
+            matching.at = place(matching.at);
+            places.kind_if.push((matching, kind.clone()));
+        }
         let parse = |text: &Spanned<String>| found.parse(text.get_ref(), text.span());
         places.other_ids = place(event.other_ids.iter().filter_map(parse).collect());
         places.currency = self.currency(found).into_iter().map(|(l, p)| (l, place(p))).collect();
@@ -108,6 +131,85 @@ impl Base<'_> {
             .filter_map(|(leg, text, span)| Some((leg, vec![found.parse(text, span)?])))
             .collect()
     }
+}
+
+/// Something that a body may say at a place.
+pub(super) fn matching(table: &MatchingTable, found: &mut Found) -> Matching {
+    let is = table.is.get_ref().0.clone();
+    if is.is_empty() {
+        found.at(table.is.span(), "an empty list of texts: nothing could ever be one of them");
+    }
+    Matching { at: pointers(Some(&table.at), found), is }
+}
+
+/// How times are written.
+pub(super) fn load_time_format(event: &EventTable, found: &mut Found) -> TimeFormat {
+    let zone = event.time_zone.as_ref().map(|zone| {
+        if event.time_format != TimeWord::DateTime {
+            let what = "only time_format = \"date_time\" has a time_zone: remove it";
+            found.at(zone.span(), what);
+        }
+        read_zone(zone.get_ref()).unwrap_or_else(|| {
+            let what =
+                format!("`{}` is no zone: write \"UTC\", or such as \"+02:00\"", zone.get_ref());
+            found.at(zone.span(), what);
+            UtcOffset::UTC
+        })
+    });
+    match event.time_format {
+        TimeWord::Rfc3339 => TimeFormat::Rfc3339,
+        TimeWord::DateTime => TimeFormat::DateTime(zone.unwrap_or(UtcOffset::UTC)),
+        TimeWord::EpochSeconds => TimeFormat::EpochSeconds,
+        TimeWord::EpochMillis => TimeFormat::EpochMillis,
+    }
+}
+
+/// The digits of minor units where ISO 4217 does not say.
+pub(super) fn load_exponents(event: &EventTable, found: &mut Found) -> BTreeMap<Currency, u32> {
+    let is_minor = event.minor_units.as_ref().filter(|minor| *minor.get_ref());
+    let mut exponents = BTreeMap::new();
+    for (code, digits) in &event.exponents {
+        if is_minor.is_none() {
+            let what =
+                "exponents are for amounts in minor units: add minor_units = true, or remove them";
+            found.at(code.span(), what);
+        }
+        if *digits.get_ref() > 18 {
+            found.at(digits.span(), "no currency has more than 18 digits behind the point");
+        }
+        if let Some(code) = found.parse::<Currency>(code.get_ref(), code.span()) {
+            exponents.insert(code, *digits.get_ref());
+        }
+    }
+    let legs = event.currency.as_ref().map_or(0, |currency| currency.get_ref().0.len());
+    if let Some(minor) = is_minor.filter(|_| legs != 1) {
+        let what = "amounts in minor units need one currency to tell how many digits those have: write \
+                    currency = \"/...\"";
+        found.at(minor.span(), what);
+    }
+    exponents
+}
+
+/// The status of each event's name.
+pub(super) fn load_names(
+    definition: &Definition,
+    machine: &Machine,
+    found: &mut Found,
+) -> BTreeMap<String, Status> {
+    let event = &definition.event;
+    let has_place = event.name.is_some() || definition.callback.event.name.is_some();
+    let mut names = BTreeMap::new();
+    for (name, status) in &event.names {
+        if !has_place {
+            let what = "[event] does not say where an event's name is: add name = \"/...\"";
+            found.at(name.span(), what);
+        }
+        let Some(status) = find_status(status, machine, found) else { continue };
+        if names.insert(squeeze(name.get_ref()), status).is_some() {
+            found.at(name.span(), format!("the name `{}` stands twice", name.get_ref()));
+        }
+    }
+    names
 }
 
 /// A text a leg, with the place of all of them.
@@ -127,11 +229,13 @@ pub(super) fn check_places(
         let what = "[event] does not say where an order's id is: add order_id or provider_id";
         found.at(span.clone(), what);
     }
-    if event.status.is_none() && operations.is_empty() {
+    if event.status.is_none() && event.name.is_none() && operations.is_empty() {
         found.at(span.clone(), "[event] does not say where the status is: add status = \"/...\"");
     }
-    if event.kind.is_none() && definition.kind.len() > 1 {
-        let what = "there are several kinds, and [event] does not say where the kind is: add kind";
+    let told = definition.kind.values().filter(|kind| kind.when.is_some()).count();
+    if event.kind.is_none() && told < definition.kind.len() && definition.kind.len() > 1 {
+        let what = "there are several kinds, and nothing tells one from another: add kind to [event], or \
+                    if = { at = \"/...\", is = \"...\" } to each kind";
         found.at(span.clone(), what);
     }
     if event.currency.is_none() && definition.kind.values().any(|kind| !kind.money.is_empty()) {

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{PlacesTable, Texts};
+use super::{MatchingTable, PlacesTable, Texts};
+use crate::provider::Format;
 use crate::provider::signature::Signature;
 
 /// How callbacks come.
@@ -11,10 +12,40 @@ use crate::provider::signature::Signature;
 #[serde(deny_unknown_fields)]
 pub(in crate::provider) struct CallbackTable {
     #[serde(default)]
+    pub format: Format,
+    #[serde(default)]
+    pub content_types: Vec<Spanned<String>>,
+    pub items: Option<Spanned<String>>,
     pub at: Option<Texts>,
     pub signature: Spanned<Signature>,
     #[serde(default)]
     pub event: PlacesTable,
     pub statuses: Option<Vec<Spanned<String>>>,
     pub retry_window_secs: Option<u64>,
+    pub only: Option<MatchingTable>,
+    #[serde(default)]
+    pub ignore: Vec<MatchingTable>,
+    #[serde(default)]
+    pub reply: ReplyTable,
+    pub challenge: Option<Spanned<ChallengeTable>>,
+}
+
+/// What a provider wants to read when its callback was accepted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::provider) struct ReplyTable {
+    pub status: Option<Spanned<u16>>,
+    #[serde(default)]
+    pub body: Option<Spanned<String>>,
+    pub content_type: Option<Spanned<String>>,
+}
+
+/// A request that only proves that we are here.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::provider) struct ChallengeTable {
+    pub query: Option<Spanned<String>>,
+    pub token: Option<Spanned<String>>,
+    pub at: Option<Texts>,
+    pub when: Option<MatchingTable>,
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Legs, Texts};
-use crate::provider::read::TimeFormat;
+use crate::provider::read::TimeWord;
 
 /// Where things are in a report, seen from the report's own place in the body.
 #[derive(Debug, Default, Deserialize)]
@@ -17,12 +17,19 @@ pub(in crate::provider) struct EventTable {
     #[serde(default)]
     pub other_ids: Vec<Spanned<String>>,
     pub event_id: Option<Texts>,
+    pub name: Option<Texts>,
+    #[serde(default)]
+    pub names: BTreeMap<Spanned<String>, Spanned<String>>,
     pub account: Option<Texts>,
     pub kind: Option<Texts>,
     pub status: Option<Texts>,
     pub time: Option<Texts>,
     #[serde(default)]
-    pub time_format: TimeFormat,
+    pub time_format: TimeWord,
+    pub time_zone: Option<Spanned<String>>,
+    pub minor_units: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub exponents: BTreeMap<Spanned<String>, Spanned<u32>>,
     pub currency: Option<Legs>,
     #[serde(default)]
     pub amounts: BTreeMap<Spanned<String>, Texts>,
@@ -37,8 +44,18 @@ pub(in crate::provider) struct PlacesTable {
     pub order_id: Option<Texts>,
     pub provider_id: Option<Texts>,
     pub event_id: Option<Texts>,
+    pub event_id_header: Option<Spanned<String>>,
+    pub name: Option<Texts>,
     pub account: Option<Texts>,
     pub kind: Option<Texts>,
     pub status: Option<Texts>,
     pub time: Option<Texts>,
+}
+
+/// Something that a body may say at a place.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::provider) struct MatchingTable {
+    pub at: Texts,
+    pub is: Texts,
 }

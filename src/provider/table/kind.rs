@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Legs, Texts};
+use super::{Legs, MatchingTable, Texts};
 
 /// One kind of order.
 #[derive(Debug, Deserialize)]
@@ -13,6 +13,8 @@ use super::{Legs, Texts};
 pub(in crate::provider) struct KindTable {
     #[serde(default)]
     pub is: Vec<String>,
+    #[serde(rename = "if")]
+    pub when: Option<Spanned<MatchingTable>>,
     pub books: Option<Spanned<String>>,
     pub judged: Option<Legs>,
     #[serde(default)]

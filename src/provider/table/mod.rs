@@ -14,8 +14,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub(super) use ask::{AskTable, AuthTable, SignTable};
-pub(super) use callback::CallbackTable;
-pub(super) use event::{EventTable, PlacesTable};
+pub(super) use callback::{CallbackTable, ChallengeTable, ReplyTable};
+pub(super) use event::{EventTable, MatchingTable, PlacesTable};
 pub(super) use kind::{Counters, KindTable, MoneyTable, OperationTable};
 pub(super) use machine::{StatusTable, TrackTable};
 pub(super) use text::{Legs, Texts};

@@ -19,6 +19,7 @@ pub(crate) mod process;
 pub(crate) mod queue;
 mod refusal;
 mod reload;
+mod replies;
 mod stop;
 mod store;
 mod store_outage;

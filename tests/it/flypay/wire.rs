@@ -8,6 +8,7 @@ use pawl::order::name::{Kind, OrderId, Role};
 use pawl::order::report::{Content, Origin, Report, Said};
 use pawl::order::rules::Policy;
 use pawl::provider::Unreadable;
+use pawl::provider::headers::Headers;
 use pawl::provider::request::{Credentials, Method, QuestionError};
 use pawl::provider::secret::Secret;
 use pawl::provider::signature::SignatureError;
@@ -25,7 +26,9 @@ fn callback(more: &str) -> String {
 }
 
 fn read(body: &str) -> Result<Report, Unreadable> {
-    flypay().read_callback(body.as_bytes(), at(0)).map(|mut reports| reports.remove(0))
+    flypay()
+        .read_callback(&Headers::default(), body.as_bytes(), at(0))
+        .map(|mut reports| reports.remove(0))
 }
 
 fn said(report: &Report) -> &Said {
@@ -96,7 +99,7 @@ fn what_cannot_be_read_says_why() {
         error("{}"),
         error(r#"{"status":"new"}"#),
         with("\"completed\"", "null"),
-        with("\"completed\"", "[\"completed\"]"),
+        with("\"completed\"", "[\"completed\",\"new\"]"),
         with(&format!("\"{UUID}\""), "{}"),
         with("\"wd-5540\"", "\"  \""),
         with("wd-5540", &"x".repeat(256)),

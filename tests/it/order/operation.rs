@@ -10,6 +10,7 @@ use pawl::order::rules::{Confirm, Policy, Rules};
 use pawl::order::slot::{Counter, Leg, Slot};
 use pawl::order::standing::Cause;
 use pawl::provider::Provider;
+use pawl::provider::headers::Headers;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -214,13 +215,17 @@ fn an_operation_that_waits_is_asked_about_and_the_others_go_on() {
 fn an_operation_that_the_definition_does_not_know_asks_for_a_person() {
     let body =
         br#"{"id":"1","operation":"CHARGEBACK","operation_id":"9","amount":"5","currency":"GBP"}"#;
-    let report = provider().read_callback(body, super::at(0)).unwrap().remove(0);
+    let report =
+        provider().read_callback(&Headers::default(), body, super::at(0)).unwrap().remove(0);
     let rules = credit();
     let decision = decide(&rules, &Order::default(), &report, Seen::New);
     assert_eq!(decision.verdict, Verdict::Mismatch);
     assert_eq!(decision.standing.attention[0].key, "operation=CHARGEBACK");
     let nameless = br#"{"id":"1","operation":"CHARGEBACK","amount":"5"}"#;
-    assert!(provider().read_callback(nameless, super::at(0)).is_ok(), "it is not lost either");
+    assert!(
+        provider().read_callback(&Headers::default(), nameless, super::at(0)).is_ok(),
+        "it is not lost either"
+    );
 }
 
 #[test]
