@@ -19,6 +19,7 @@ pub const NAMES: &[&str] = &[
     "skip_token",
     "ignore_retry_after",
     "believe_unsigned_answers",
+    "believe_hints",
 ];
 
 /// Whether this fault is switched on.

@@ -113,6 +113,7 @@ impl Daemon {
                 health: health.clone(),
                 limits: config.receive.clone(),
                 in_flight: Arc::new(AtomicUsize::new(0)),
+                gate: Arc::default(),
             });
             daemon.spawn_receive(receiver, port);
         }
@@ -226,6 +227,12 @@ impl Daemon {
     #[must_use]
     pub fn store(&self) -> Option<&Store> {
         self.opened.store.as_ref()
+    }
+
+    /// Where callbacks wait.
+    #[must_use]
+    pub fn queue(&self) -> &Queue {
+        &self.opened.queue
     }
 
     /// How much waits on the queue.

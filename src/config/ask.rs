@@ -43,6 +43,8 @@ impl Check<'_> {
         Limits {
             requests_per_second: self.count(table.requests_per_second.as_ref(), 5, 1..=10_000),
             burst: self.count(table.burst.as_ref(), 10, 1..=10_000),
+            hints_per_second: self.count(table.hints_per_second.as_ref(), 1, 1..=10_000),
+            hint_burst: self.count(table.hint_burst.as_ref(), 5, 1..=10_000),
         }
     }
 

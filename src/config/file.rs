@@ -135,6 +135,8 @@ pub(super) struct AskTable {
 pub(super) struct LimitsTable {
     pub requests_per_second: Option<Spanned<u64>>,
     pub burst: Option<Spanned<u64>>,
+    pub hints_per_second: Option<Spanned<u64>>,
+    pub hint_burst: Option<Spanned<u64>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

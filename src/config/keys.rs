@@ -229,6 +229,13 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[
             key("requests_per_second", Shape::Number(1, 10_000), "5", "of all processes together"),
             key("burst", Shape::Number(1, 10_000), "10", "requests at once"),
+            key(
+                "hints_per_second",
+                Shape::Number(1, 10_000),
+                "1",
+                "of those, because of callbacks that nobody vouches for",
+            ),
+            key("hint_burst", Shape::Number(1, 10_000), "5", "of those at once"),
         ],
     },
 ];

@@ -47,6 +47,10 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// How many there are at most.
     pub burst: u32,
+    /// How many hints a second are followed, each with a token of its own beside that of the request.
+    pub hints_per_second: u32,
+    /// How many at once.
+    pub hint_burst: u32,
 }
 
 impl Source {

@@ -19,6 +19,7 @@ use crate::queue::Queue;
 use crate::reload::Outcome as Reload;
 use crate::store::Store;
 use crate::work::apply::Outcome;
+use crate::work::hints::Hinted;
 
 /// How a request to the receive port ended, as the label `outcome`.
 pub const CALLBACK_OUTCOMES: &[&str] = &[
@@ -26,6 +27,7 @@ pub const CALLBACK_OUTCOMES: &[&str] = &[
     "challenge",
     "bad_request",
     "unauthentic",
+    "flood",
     "too_large",
     "unsupported",
     "slow",
@@ -49,6 +51,7 @@ pub struct Metrics {
     registry: Registry,
     callbacks: IntCounterVec,
     verdicts: IntCounterVec,
+    hints: IntCounterVec,
     dead: IntCounterVec,
     redriven: IntCounterVec,
     accept_seconds: HistogramVec,
@@ -92,6 +95,18 @@ impl Catalogue {
         self.add(IntCounterVec::new(Opts::new(name, help), by))
     }
 
+    /// Of what came of things, by source.
+    fn outcomes(&self, name: &str, help: &str) -> prometheus::Result<IntCounterVec> {
+        self.counters(name, help, &["source", "outcome"])
+    }
+
+    fn build_info(&self) -> prometheus::Result<()> {
+        let help = "Always 1; the version is in the label.";
+        let info = self.counts("pawl_build_info", help, "version")?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        Ok(())
+    }
+
     /// Of whole things.
     fn count(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
         self.add(IntGauge::new(name, help))
@@ -124,19 +139,20 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let all = Catalogue(registry.clone());
-        let info =
-            all.counts("pawl_build_info", "Always 1; the version is in the label.", "version")?;
-        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        all.build_info()?;
         Ok(Self {
-            callbacks: all.counters(
+            callbacks: all.outcomes(
                 "pawl_callbacks_total",
                 "Requests to the receive port, by how they were answered.",
-                &["source", "outcome"],
             )?,
             verdicts: all.counters(
                 "pawl_verdicts_total",
                 "Reports that were decided, by what they turned out to be.",
                 &["source", "verdict", "origin"],
+            )?,
+            hints: all.outcomes(
+                "pawl_hints_total",
+                "Callbacks that nobody vouches for, and asks because of them, by what became of them.",
             )?,
             dead: all.counters(
                 "pawl_dead_callbacks_total",
@@ -186,10 +202,9 @@ impl Metrics {
                 "pawl_config_last_reload_success_timestamp_seconds",
                 "When the configuration that is in force was read.",
             )?,
-            asks: all.counters(
+            asks: all.outcomes(
                 "pawl_asks_total",
                 "Questions to providers about one order, by what came of them.",
-                &["source", "outcome"],
             )?,
             ask_seconds: all.times(
                 "pawl_ask_duration_seconds",
@@ -274,6 +289,9 @@ impl Metrics {
     /// label for all: names come from what was once accepted, not from outside, but may be many.
     pub fn count_outcome(&self, outcome: &Outcome, now: Timestamp) {
         let origin = outcome.origin.as_str();
+        if let Some(hint) = outcome.hint {
+            self.count_hints(&outcome.source, hint, 1);
+        }
         match outcome.verdict {
             None => self.dead.with_label_values(&[&outcome.source, origin]).inc(),
             Some(verdict) => {
@@ -285,6 +303,11 @@ impl Metrics {
                 lags.observe(lag.as_secs_f64());
             }
         }
+    }
+
+    /// Counts what became of hints.
+    pub fn count_hints(&self, source: &str, hint: Hinted, count: u64) {
+        self.hints.with_label_values(&[source, hint.as_str()]).inc_by(count);
     }
 
     /// Counts what a dead letter turned out to be when it was redriven. How late that was says nothing

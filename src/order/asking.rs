@@ -171,6 +171,9 @@ pub struct Asking {
     /// Somebody waits for an answer, out of turn: it counts for no horizon, and until it is there it is
     /// asked for at the pace of an open order.
     pub is_wanted: bool,
+    /// The last ask was because of a hint, and its answer is not there yet: whatever it says, it counts for
+    /// no horizon and changes no delay, unless a head moves.
+    pub is_hinted: bool,
 }
 
 /// What happened to an order that asking about it goes by.
@@ -242,6 +245,9 @@ impl Asking {
 
     /// Another answer that moved nothing.
     fn count_answer(&mut self, rules: AskRules<'_>, standing: &Standing, now: Timestamp) {
+        if std::mem::take(&mut self.is_hinted) {
+            return;
+        }
         if std::mem::take(&mut self.is_wanted) {
             // It came out of turn; what is watched goes back to its own pace.
             if self.phase != Phase::Open {
@@ -270,9 +276,23 @@ impl Asking {
     pub fn begin(mut self, rules: AskRules<'_>, now: Timestamp) -> Self {
         self.step = self.step.saturating_add(1);
         self.asked_at = Some(now);
+        self.is_hinted = false;
         // Until there is the answer that somebody waits for, it is asked about like an open order.
         let phase = if self.is_wanted { Phase::Open } else { self.phase };
         self.next_at = Self { phase, ..self }.next(rules, now);
+        self
+    }
+
+    /// What is remembered once an ask has begun because of a hint. Anybody may hint, as often as they like:
+    /// it neither postpones the next ask nor makes the delays longer. Where the order is due anyway, this
+    /// is the ask that it was due for.
+    #[must_use]
+    pub fn begin_hinted(mut self, rules: AskRules<'_>, now: Timestamp) -> Self {
+        if self.next_at.is_some_and(|next| next <= now) {
+            return self.begin(rules, now);
+        }
+        self.asked_at = Some(now);
+        self.is_hinted = true;
         self
     }
 

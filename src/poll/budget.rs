@@ -6,6 +6,9 @@
 //! - A pause after several orders in a row that brought no information; longer each time, with one ask
 //!   between two pauses to see whether it is back. Only that one counts.
 //! - One order alone never pauses a source: its own delays double anyway.
+//! - A bucket of its own for hints: who follows one takes a token of each. Of every two asks at most one
+//!   goes before orders that are due. Ids that nobody knows get what is left over, and whatever comes of
+//!   them pauses nobody, unless the provider says that it is asked too often: a stranger chose them.
 
 use std::time::Duration;
 
@@ -46,6 +49,7 @@ impl Budget {
             pause_reason: None,
             failures: 0,
             failed_key: None,
+            hint_tokens_micro: i64::from(limits.hint_burst) * TOKEN,
         }
     }
 
@@ -61,9 +65,13 @@ impl Budget {
             self.filled_at = now;
         }
         let passed = i64::try_from(now.since(self.filled_at).as_micros()).unwrap_or(i64::MAX);
-        let came = passed.saturating_mul(i64::from(limits.requests_per_second));
-        let most = i64::from(limits.burst) * TOKEN;
-        self.tokens_micro = self.tokens_micro.saturating_add(came).min(most);
+        let fill = |tokens: i64, per_second: u32, burst: u32| {
+            let came = passed.saturating_mul(i64::from(per_second));
+            tokens.saturating_add(came).min(i64::from(burst) * TOKEN)
+        };
+        self.tokens_micro = fill(self.tokens_micro, limits.requests_per_second, limits.burst);
+        self.hint_tokens_micro =
+            fill(self.hint_tokens_micro, limits.hints_per_second, limits.hint_burst);
         self.filled_at = self.filled_at.max(now);
     }
 
@@ -100,6 +108,44 @@ impl Budget {
     pub fn old_share(&self, count: u32) -> u32 {
         let after = self.turn.saturating_add(i64::from(count));
         u32::try_from(after / 5 - self.turn / 5).unwrap_or(0)
+    }
+
+    /// How many of the next asks may follow hints before orders that are due.
+    #[must_use]
+    pub fn hint_share(&self, count: u32) -> u32 {
+        let after = self.turn.saturating_add(i64::from(count));
+        u32::try_from(after / 2 - self.turn / 2).unwrap_or(0)
+    }
+
+    /// How many hints may be followed now.
+    #[must_use]
+    pub fn hint_allowance(&self) -> u32 {
+        u32::try_from(self.hint_tokens_micro / TOKEN).unwrap_or(0)
+    }
+
+    /// Takes out the hints that are followed, beside what is asked.
+    pub fn spend_hints(&mut self, count: u32) {
+        self.hint_tokens_micro -= i64::from(count) * TOKEN;
+    }
+
+    /// How many ids that nobody knows may be asked about now: those that leave the bucket half full. None
+    /// while something is wrong at the source.
+    #[must_use]
+    pub fn spare(&self, limits: &Limits, now: Timestamp) -> u32 {
+        let half = i64::from(limits.burst) * TOKEN / 2;
+        if self.failures > 0 || self.pause(now) > Duration::ZERO || self.tokens_micro < half {
+            return 0;
+        }
+        // Of a bucket that holds one token, that one is spare.
+        u32::try_from(self.tokens_micro / TOKEN - half / TOKEN)
+            .unwrap_or(0)
+            .min(self.hint_allowance())
+    }
+
+    /// Takes out what is asked about ids that nobody knows. It is nobody's turn.
+    pub fn spend_spare(&mut self, count: u32) {
+        self.tokens_micro -= i64::from(count) * TOKEN;
+        self.spend_hints(count);
     }
 
     /// For how long nobody asks, for whatever reason.
@@ -160,8 +206,12 @@ mod tests {
         Timestamp::from_micros(1_800_000_000_000_000).expect("a time").plus_secs(secs)
     }
 
+    fn limits() -> Limits {
+        Limits { requests_per_second: 5, burst: 10, hints_per_second: 1, hint_burst: 5 }
+    }
+
     fn budget() -> Budget {
-        Budget::full(&Limits { requests_per_second: 5, burst: 10 }, at(0))
+        Budget::full(&limits(), at(0))
     }
 
     fn failed() -> Outcome {
@@ -229,8 +279,38 @@ mod tests {
     }
 
     #[test]
+    fn hints_have_a_bucket_of_their_own_and_strangers_get_what_is_left() {
+        let (limits, mut budget) = (limits(), budget());
+        let mut shares = Vec::new();
+        for _ in 0..6 {
+            shares.push(budget.hint_share(1));
+            budget.spend(1, at(0));
+        }
+        assert_eq!(shares, [0, 1, 0, 1, 0, 1], "every other ask may follow a hint");
+        assert_eq!(
+            (budget.spare(&limits, at(0)), budget.allowance(at(0))),
+            (0, 4),
+            "not half full"
+        );
+        budget.fill(&limits, at(1));
+        assert_eq!(budget.spare(&limits, at(1)), 4);
+        let (turn, old) = (budget.turn, budget.old_share(1));
+        budget.spend_spare(4);
+        assert_eq!((budget.turn, budget.old_share(1)), (turn, old), "it was nobody's turn");
+        assert_eq!((budget.spare(&limits, at(1)), budget.hint_allowance()), (0, 1));
+        budget.fill(&limits, at(3));
+        assert_eq!(budget.hint_allowance(), 3, "one a second");
+        budget.fill(&limits, at(60));
+        assert_eq!(budget.hint_allowance(), 5, "and no more than the burst");
+        budget.note(Uuid::now_v7(), &failed(), at(60), at(60));
+        assert_eq!(budget.spare(&limits, at(60)), 0, "something is wrong there");
+        let one = Limits { burst: 1, ..limits };
+        assert_eq!(Budget::full(&one, at(0)).spare(&one, at(0)), 1);
+    }
+
+    #[test]
     fn a_clock_that_is_put_back_takes_pauses_with_it() {
-        let limits = Limits { requests_per_second: 5, burst: 10 };
+        let limits = limits();
         let mut budget = budget();
         budget.fill(&limits, at(7200));
         budget.note(Uuid::now_v7(), &later(60), at(7200), at(7200));

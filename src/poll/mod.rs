@@ -13,6 +13,7 @@
 pub mod budget;
 pub mod client;
 mod clock_watch;
+mod hints;
 pub mod outcome;
 pub mod pollers;
 mod turn;
@@ -33,7 +34,8 @@ use crate::pause::Pauses;
 use crate::queue::Queue;
 use crate::store::{BegunAsk, Budget, DueAsk, Lane, Store, StoreError};
 use clock_watch::ClockWatch;
-use turn::Turn;
+use hints::Followed;
+use turn::{Hint, Turn};
 
 pub use turn::HUSH_MAX;
 
@@ -157,13 +159,15 @@ impl Poller {
         let mut reading = self.store.read().await?;
         let now = reading.now(&self.clock).await?;
         let next = reading.next_ask(&self.source.name).await?;
+        let is_hinted = reading.has_hints(&self.source.name, now).await?;
         reading.rollback().await?;
         if watch.has_stepped_back(now) {
             self.mend().await?;
             watch.take(now);
         }
+        let is_due = is_hinted || next.is_some_and(|next| next <= now);
         match next {
-            Some(next) if next <= now && room > 0 && !self.is_hushed() => {}
+            _ if is_due && room > 0 && !self.is_hushed() => {}
             Some(next) => return Ok(Look::Wait(LOOK.min(next.since(now)).max(LOOK / 10))),
             None => return Ok(Look::Wait(LOOK)),
         }
@@ -188,21 +192,40 @@ impl Poller {
             transaction.rollback().await?;
             return Ok(Look::Wait(budget.ready_in(limits, now).clamp(LOOK / 10, LOOK)));
         }
-        let mut due: Vec<DueAsk> = Vec::new();
-        let old = budget.old_share(count);
-        // Their share for the old ones, then the fresh ones, then whoever is there.
-        for (lane, share) in [(Lane::Old, old), (Lane::Fresh, count), (Lane::Old, count)] {
-            let taken: Vec<Uuid> = due.iter().map(|due| due.key).collect();
-            let left = share.min(count - u32::try_from(due.len()).unwrap_or(count));
-            if left > 0 {
-                due.extend(transaction.due_asks(name, lane, now, &taken, left).await?);
+        let (mut due, mut followed) = (Vec::<DueAsk>::new(), Followed::default());
+        let (old, hinted) = (budget.old_share(count), budget.hint_share(count));
+        let taken = |due: &[DueAsk], followed: &Followed| -> u32 {
+            u32::try_from(due.len()).unwrap_or(count).saturating_add(followed.count()).min(count)
+        };
+        // Their share for the old ones, and for those that a hint is about; then the fresh ones, then
+        // whoever is there.
+        for (lane, share) in [
+            (Some(Lane::Old), old),
+            (None, hinted),
+            (Some(Lane::Fresh), count),
+            (Some(Lane::Old), count),
+            (None, count),
+        ] {
+            let left = share.min(count - taken(&due, &followed));
+            if let Some(lane) = lane.filter(|_| left > 0) {
+                let besides: Vec<Uuid> =
+                    due.iter().map(|due| due.key).chain(followed.keys()).collect();
+                due.extend(transaction.due_asks(name, lane, now, &besides, left).await?);
+            } else if lane.is_none() {
+                let most = left.min(budget.hint_allowance().saturating_sub(followed.count()));
+                followed.take(self, &mut transaction, &due, (now, most)).await?;
             }
         }
-        if due.is_empty() {
+        let (asked, hinted) = (taken(&due, &followed), followed.count());
+        let (token, lease_until) = (Uuid::now_v7(), now.plus(LEASE));
+        budget.spend(asked, lease_until);
+        budget.spend_hints(hinted);
+        let room = u32::try_from(room).unwrap_or(u32::MAX).saturating_sub(asked);
+        let strangers = self.take_strangers(&mut transaction, &mut budget, now, room).await?;
+        if asked == 0 && strangers.is_empty() {
             transaction.rollback().await?;
             return Ok(Look::Wait(LOOK));
         }
-        let (token, lease_until) = (Uuid::now_v7(), now.plus(LEASE));
         let begun = due.iter().map(|due| BegunAsk {
             key: due.key,
             asking: due.asking.begin(self.ask_rules(due.key), now),
@@ -215,12 +238,15 @@ impl Poller {
         } else {
             begun
         };
+        let begun: Vec<BegunAsk> = begun.into_iter().chain(followed.begin(self, now)).collect();
         transaction.begin_asks(&begun, token, lease_until).await?;
-        budget.spend(u32::try_from(due.len()).unwrap_or(u32::MAX), lease_until);
+        let turn = |due, hint: Option<Hint>| Turn { due, hint, token, began, began_at: now };
+        let hinted =
+            self.begin_hints(&mut transaction, followed, strangers, turn, (now, token)).await?;
         transaction.write_budget(name, &budget).await?;
         transaction.commit().await?;
-        let turn = |due| Turn { due, token, began, began_at: now };
-        Ok(Look::Turns(due.into_iter().map(turn).collect()))
+        let due = due.into_iter().map(|due| turn(due, None));
+        Ok(Look::Turns(due.chain(hinted).collect()))
     }
 
     /// Whether it just said to be left alone.
@@ -242,6 +268,7 @@ impl Poller {
             let name = &poller.source.name;
             let (ahead, lease_max) = (now.plus(JUST_NOW), now.plus(LEASE + JUST_NOW));
             let mended = transaction.mend_asks(name, now, ahead, lease_max).await?;
+            transaction.mend_hints(name, now, now.plus(hints::LEASE_MAX)).await?;
             transaction.commit().await?;
             Ok(mended)
         });

@@ -18,6 +18,7 @@ use crate::provider::headers::Headers;
 use crate::queue::message::{Callback, CallbackHeader};
 use crate::store::{Budget, DueAsk, StoreError};
 use crate::work::apply::{Apply, ApplyError};
+use crate::work::hints::Hinted;
 
 /// How much of a lease must be left for a call to begin.
 const LEASE_LEFT: Duration = Duration::from_secs(20);
@@ -26,14 +27,32 @@ const LEASE_LEFT: Duration = Duration::from_secs(20);
 pub const HUSH_MAX: Duration = Duration::from_secs(3);
 
 /// An order that we are to ask about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Turn {
     pub due: DueAsk,
+    /// What it is because of, if the order is not simply due.
+    pub hint: Option<Hint>,
     pub token: Uuid,
     /// By our own clock that no one can put back: when we got the lease.
     pub began: Instant,
     /// By the store's clock.
     pub began_at: Timestamp,
+}
+
+/// A hint that is followed.
+#[derive(Clone, Debug)]
+pub(super) struct Hint {
+    /// The id that it waits by.
+    pub order_id: String,
+    /// Whether the order is known. If not, there is no order in the store, only an id to ask about.
+    pub is_known: bool,
+}
+
+impl Turn {
+    /// Whether there is only an id, which some stranger chose.
+    fn is_strangers(&self) -> bool {
+        self.hint.as_ref().is_some_and(|hint| !hint.is_known)
+    }
 }
 
 impl Poller {
@@ -48,6 +67,9 @@ impl Poller {
             outcome = Outcome::Unqueued;
         }
         self.metrics.count_ask(&self.source.name, &outcome, started.elapsed());
+        if turn.hint.is_some() {
+            self.metrics.count_hints(&self.source.name, Hinted::Asked, 1);
+        }
         self.log(&turn, &outcome);
         let mut pauses = Pauses::reconnect();
         // The lease ends by itself, and the attempt is counted: it only is not known what came of it.
@@ -125,23 +147,35 @@ impl Poller {
     /// Stores what came of an ask: for the order, and for the source's budget. Apart, because whoever works
     /// on the answer holds the order just now, and all who ask about the source wait for its budget.
     async fn note(&self, turn: &Turn, outcome: &Outcome) -> Result<(), ApplyError> {
-        let (poller, outcome) = (self.clone(), outcome.clone());
-        let (key, token, began_at) = (turn.due.key, turn.token, turn.began_at);
+        let (poller, turn, outcome) = (self.clone(), turn.clone(), outcome.clone());
         let noting = tokio::spawn(async move {
-            poller.note_order(key, token, &outcome).await?;
-            Ok(poller.note_budget(key, &outcome, began_at).await?)
+            if turn.is_strangers() {
+                poller.note_stranger(&turn, &outcome).await?;
+            } else {
+                poller.note_order(&turn, &outcome).await?;
+            }
+            // What some stranger's id brings says nothing about the source; but that we ask too often does.
+            if !turn.is_strangers() || matches!(outcome, Outcome::Throttled { .. }) {
+                poller.note_budget(turn.due.key, &outcome, turn.began_at).await?;
+            }
+            Ok(())
         });
         noting.await.map_err(|panic| ApplyError::Panicked(panic.to_string()))?
     }
 
-    async fn note_order(
-        &self,
-        key: Uuid,
-        token: Uuid,
-        outcome: &Outcome,
-    ) -> Result<(), ApplyError> {
+    async fn note_stranger(&self, turn: &Turn, outcome: &Outcome) -> Result<(), StoreError> {
         let mut transaction = self.store.begin().await?;
-        let is_ours = transaction.end_ask(key, token, &outcome.to_string()).await?;
+        self.note_hint(&mut transaction, turn, is_answer(outcome)).await?;
+        transaction.commit().await
+    }
+
+    async fn note_order(&self, turn: &Turn, outcome: &Outcome) -> Result<(), ApplyError> {
+        let mut transaction = self.store.begin().await?;
+        let key = turn.due.key;
+        let is_ours = transaction.end_ask(key, turn.token, &outcome.to_string()).await?;
+        if is_ours {
+            self.note_hint(&mut transaction, turn, is_answer(outcome)).await?;
+        }
         if !is_ours || *outcome != Outcome::NotFound {
             return Ok(transaction.commit().await?);
         }
@@ -187,7 +221,7 @@ impl Poller {
         let order = own.map(|(id, _)| id.as_str()).unwrap_or_default();
         let (lag, what) = (turn.due.asking.next_at, outcome.as_str());
         let late_ms = lag.map_or(0, |at| turn.began_at.since(at).as_millis());
-        if outcome.is_information() {
+        if outcome.is_information() || turn.is_strangers() {
             tracing::debug!(source, order, outcome = what, late_ms, "asked");
         } else {
             tracing::warn!(source, order, outcome = what, reason = %outcome, "asked in vain");
@@ -205,5 +239,18 @@ impl Poller {
             (Some(_), None) => tracing::info!(source, "the provider is asked again"),
             (_, _) => {}
         }
+    }
+}
+
+/// Whether the provider said what it knows, and that is where it belongs.
+fn is_answer(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Answered(_) | Outcome::NotFound => true,
+        Outcome::Throttled { .. }
+        | Outcome::Forbidden(_)
+        | Outcome::Unreadable(_)
+        | Outcome::Unreachable(_)
+        | Outcome::Unqueued
+        | Outcome::Unaskable(_) => false,
     }
 }

@@ -26,7 +26,7 @@ pub use sample::Sample;
 
 use crate::mistake::Mistakes;
 use crate::order::machine::Machine;
-use crate::order::name::{Kind, OrderId, Status};
+use crate::order::name::{Kind, OrderId, Role, Status};
 use crate::order::report::{Origin, Report};
 use crate::order::rules::{KindRules, Policy, Rules};
 use crate::order::slot::Leg;
@@ -267,6 +267,15 @@ impl Provider {
     #[must_use]
     pub fn event_id_header(&self) -> Option<&str> {
         self.callback.event_id_header.as_deref()
+    }
+
+    /// Reads a callback that nobody vouches for: the ids that it names, and nothing else. It may say no more.
+    /// Of several reports the first is enough: whoever sends hints may send another.
+    ///
+    /// # Errors
+    /// [`Unreadable`]; then there is nothing to ask about.
+    pub fn read_hint(&self, body: &[u8]) -> Result<BTreeMap<OrderId, Role>, Unreadable> {
+        self.callback.read_names(Doc { body: &self.format.read(body)?, item: 0 })
     }
 
     /// Reads an authentic answer about the order that was asked about. An answer without a time of

@@ -9,6 +9,7 @@
 
 mod body;
 mod challenge;
+pub mod gate;
 mod refusal;
 pub mod serve;
 
@@ -36,6 +37,7 @@ use crate::queue::message::{Callback, CallbackHeader};
 use crate::sources::Sources;
 use body::{BodyError, read_body};
 use challenge::answer_query;
+use gate::Gate;
 use refusal::Refusal;
 
 /// What an answer is made of: a short text.
@@ -67,6 +69,8 @@ pub struct Receiver {
     pub limits: Receive,
     /// Requests under way.
     pub in_flight: Arc<AtomicUsize>,
+    /// How many hints are let in.
+    pub gate: Arc<Gate>,
 }
 
 /// What became of a request that was not refused.
@@ -144,7 +148,11 @@ impl Receiver {
             tracing::warn!(source = source.name, reason = %error, "a callback is not authentic");
             Refusal::Unauthentic
         })?;
-        if let Some(text) = source.provider.find_challenge(&body) {
+        let is_hint = trust == Trust::Hint;
+        if is_hint && !self.gate.admit(&source.name, Instant::now()) {
+            return Err(Refusal::Flood);
+        }
+        if !is_hint && let Some(text) = source.provider.find_challenge(&body) {
             return Ok(Received::Challenge(text));
         }
         let callback = Callback {
@@ -156,7 +164,7 @@ impl Receiver {
                 headers: keep_headers(&headers, source.provider.event_id_header()),
                 attempt: 0,
                 asked: std::collections::BTreeSet::new(),
-                is_hint: trust == Trust::Hint,
+                is_hint,
                 said_at: None,
             },
             body: body.to_vec(),

@@ -19,6 +19,7 @@ pub(super) enum Refusal {
     Encoding,
     Type,
     Unauthentic,
+    Flood,
     Unavailable,
     Panicked,
 }
@@ -28,7 +29,7 @@ impl Refusal {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unknown => StatusCode::NOT_FOUND,
-            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Flood => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Empty | Self::Broken => StatusCode::BAD_REQUEST,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
@@ -48,6 +49,7 @@ impl Refusal {
             Self::Slow => "slow",
             Self::Encoding | Self::Type => "unsupported",
             Self::Unauthentic => "unauthentic",
+            Self::Flood => "flood",
             Self::Stopping | Self::Unavailable => "unavailable",
             Self::Panicked => "panicked",
         }
@@ -66,7 +68,7 @@ impl Refusal {
             Self::Method => {
                 headers.insert(ALLOW, HeaderValue::from_static("POST"));
             }
-            Self::Busy | Self::Stopping | Self::Unavailable => {
+            Self::Busy | Self::Flood | Self::Stopping | Self::Unavailable => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Unknown

@@ -24,7 +24,7 @@ pub struct DueAsk {
 }
 
 /// How long an order that cannot be read is put off.
-const UNREADABLE: std::time::Duration = std::time::Duration::from_secs(3600);
+pub(super) const UNREADABLE: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// An ask that begins: the order, and what is remembered of it from now on.
 #[derive(Clone, Copy, Debug)]
@@ -47,21 +47,24 @@ pub enum Lane {
 /// The statements of a dialect differ in the lane only, which each has an index for: 4 is
 /// [`crate::order::asking::OLD_STEP`].
 const FRESH_SQLITE: &str = "-- asks.due_fresh
-    select key, state, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted
+    select key, state, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted,
+        ask_hinted
     from orders
     where source = ?1 and next_ask_at <= ?2 and ask_step < 4
         and (ask_lease_until is null or ask_lease_until <= ?2)
         and key not in (select unhex(value) from json_each(?3))
     order by next_ask_at limit ?4";
 const OLD_SQLITE: &str = "-- asks.due_old
-    select key, state, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted
+    select key, state, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted,
+        ask_hinted
     from orders
     where source = ?1 and next_ask_at <= ?2 and ask_step >= 4
         and (ask_lease_until is null or ask_lease_until <= ?2)
         and key not in (select unhex(value) from json_each(?3))
     order by next_ask_at limit ?4";
 const FRESH_POSTGRES: &str = "-- asks.due_fresh: who is at work on one now will say when to ask
-    select key, state::text, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted
+    select key, state::text, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted,
+        ask_hinted
     from orders
     where source = $1 and next_ask_at <= $2 and ask_step < 4
         and (ask_lease_until is null or ask_lease_until <= $2) and key <> all($3)
@@ -69,7 +72,8 @@ const FRESH_POSTGRES: &str = "-- asks.due_fresh: who is at work on one now will 
 const NOW: &str = "-- asks.now
     select clock_timestamp()";
 const OLD_POSTGRES: &str = "-- asks.due_old
-    select key, state::text, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted
+    select key, state::text, ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted,
+        ask_hinted
     from orders
     where source = $1 and next_ask_at <= $2 and ask_step >= 4
         and (ask_lease_until is null or ask_lease_until <= $2) and key <> all($3)
@@ -216,13 +220,14 @@ impl Transaction {
                 for BegunAsk { key, asking } in asks {
                     let done = sqlx::query(
                         "-- asks.begin_asks
-                         update orders set ask_step = ?, next_ask_at = ?, asked_at = ?,
+                         update orders set ask_step = ?, next_ask_at = ?, asked_at = ?, ask_hinted = ?,
                              ask_lease_until = ?, ask_token = ?
                          where key = ?",
                     )
                     .bind(asking.step)
                     .bind(asking.next_at.map(Timestamp::micros))
                     .bind(asking.asked_at.map(Timestamp::micros))
+                    .bind(asking.is_hinted)
                     .bind(lease_until.micros())
                     .bind(token)
                     .bind(key)
@@ -243,15 +248,17 @@ impl Transaction {
                 let done = sqlx::query(
                     "-- asks.begin_asks
                      update orders o set ask_step = w.step, next_ask_at = w.next_at,
-                         asked_at = w.asked_at, ask_lease_until = $5, ask_token = $6
-                     from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])
-                         w (key, step, next_at, asked_at)
+                         asked_at = w.asked_at, ask_hinted = w.is_hinted, ask_lease_until = $6,
+                         ask_token = $7
+                     from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[],
+                         $5::boolean[]) w (key, step, next_at, asked_at, is_hinted)
                      where o.key = w.key",
                 )
                 .bind(asks.iter().map(|ask| ask.key).collect::<Vec<_>>())
                 .bind(asks.iter().map(|ask| i64::from(ask.asking.step)).collect::<Vec<_>>())
                 .bind(times(|asking| asking.next_at))
                 .bind(times(|asking| asking.asked_at))
+                .bind(asks.iter().map(|ask| ask.asking.is_hinted).collect::<Vec<_>>())
                 .bind(lease_until.datetime())
                 .bind(token)
                 .execute(&mut **transaction)
@@ -365,9 +372,10 @@ impl Transaction {
 }
 
 /// An order that is due, by its key; or why it cannot be read.
-type Due = (Uuid, Result<DueAsk, StoreError>);
+pub(super) type Due = (Uuid, Result<DueAsk, StoreError>);
 
-fn due(row: &impl StoredRow) -> Result<Due, StoreError> {
+/// An order that is due, from the first column on.
+pub(super) fn due(row: &impl StoredRow) -> Result<Due, StoreError> {
     let key = row.uuid(0)?;
     let read = || Ok(DueAsk { key, order: row.json(1)?, asking: asking(row, 2)? });
     Ok((key, read()))

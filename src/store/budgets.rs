@@ -27,6 +27,8 @@ pub struct Budget {
     pub failures: u32,
     /// About which order the last of them was.
     pub failed_key: Option<Uuid>,
+    /// Millionths of a hint that may be followed, at `filled_at`.
+    pub hint_tokens_micro: i64,
 }
 
 impl Transaction {
@@ -39,18 +41,20 @@ impl Transaction {
             Self::Sqlite(transaction) => {
                 sqlx::query(
                     "-- budgets.insert
-                     insert into budgets (source, tokens_micro, filled_at) values (?, ?, ?)
+                     insert into budgets (source, tokens_micro, filled_at, hint_tokens_micro)
+                     values (?, ?, ?, ?)
                      on conflict do nothing",
                 )
                 .bind(source)
                 .bind(full.tokens_micro)
                 .bind(full.filled_at.micros())
+                .bind(full.hint_tokens_micro)
                 .execute(&mut **transaction)
                 .await?;
                 let row = sqlx::query(
                     "-- budgets.lock_budget
                      select tokens_micro, filled_at, turn, said_until, paused_at, paused_until,
-                         pause_reason, failures, failed_key
+                         pause_reason, failures, failed_key, hint_tokens_micro
                      from budgets where source = ?",
                 )
                 .bind(source)
@@ -61,19 +65,21 @@ impl Transaction {
             Self::Postgres(transaction) => {
                 sqlx::query(
                     "-- budgets.insert
-                     insert into budgets (source, tokens_micro, filled_at) values ($1, $2, $3)
+                     insert into budgets (source, tokens_micro, filled_at, hint_tokens_micro)
+                     values ($1, $2, $3, $4)
                      on conflict do nothing",
                 )
                 .bind(source)
                 .bind(full.tokens_micro)
                 .bind(full.filled_at.datetime())
+                .bind(full.hint_tokens_micro)
                 .execute(&mut **transaction)
                 .await?;
                 // A statement of its own: it sees what somebody else has just inserted.
                 let row = sqlx::query(
                     "-- budgets.lock_budget
                      select tokens_micro, filled_at, turn, said_until, paused_at, paused_until,
-                         pause_reason, failures, failed_key
+                         pause_reason, failures, failed_key, hint_tokens_micro
                      from budgets where source = $1 for update",
                 )
                 .bind(source)
@@ -93,7 +99,7 @@ impl Transaction {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- budgets.write_budget
                  update budgets set tokens_micro = ?, filled_at = ?, turn = ?, said_until = ?, paused_at = ?,
-                     paused_until = ?, pause_reason = ?, failures = ?, failed_key = ?
+                     paused_until = ?, pause_reason = ?, failures = ?, failed_key = ?, hint_tokens_micro = ?
                  where source = ?",
             )
             .bind(budget.tokens_micro)
@@ -105,6 +111,7 @@ impl Transaction {
             .bind(budget.pause_reason.as_deref())
             .bind(i64::from(budget.failures))
             .bind(budget.failed_key)
+            .bind(budget.hint_tokens_micro)
             .bind(source)
             .execute(&mut **transaction)
             .await?
@@ -113,8 +120,8 @@ impl Transaction {
                 "-- budgets.write_budget
                  update budgets set tokens_micro = $1, filled_at = $2, turn = $3, said_until = $4,
                      paused_at = $5, paused_until = $6, pause_reason = $7, failures = $8,
-                     failed_key = $9
-                 where source = $10",
+                     failed_key = $9, hint_tokens_micro = $10
+                 where source = $11",
             )
             .bind(budget.tokens_micro)
             .bind(budget.filled_at.datetime())
@@ -125,6 +132,7 @@ impl Transaction {
             .bind(budget.pause_reason.as_deref())
             .bind(i64::from(budget.failures))
             .bind(budget.failed_key)
+            .bind(budget.hint_tokens_micro)
             .bind(source)
             .execute(&mut **transaction)
             .await?
@@ -194,5 +202,6 @@ fn budget(row: &impl StoredRow) -> Result<Budget, StoreError> {
         pause_reason: row.text_or_null(6)?,
         failures: u32::try_from(row.int(7)?).unwrap_or(u32::MAX),
         failed_key: row.uuid_or_null(8)?,
+        hint_tokens_micro: row.int(9)?,
     })
 }

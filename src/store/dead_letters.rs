@@ -44,13 +44,18 @@ pub enum LockedLetter {
 }
 
 impl Transaction {
-    /// Keeps callbacks as dead letters. One that is kept already stays as it is.
+    /// Keeps callbacks as dead letters. One that is kept already stays as it is. A hint never is one: anybody
+    /// could fill the store with those, and redriven it would make claims. It is settled, and that is all.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn bury(&mut self, letters: &[DeadLetter]) -> Result<(), StoreError> {
         // Sorted: two workers that bury the same callbacks do not wait for each other.
-        let mut letters: Vec<&DeadLetter> = letters.iter().collect();
+        let (hints, mut letters): (Vec<&DeadLetter>, Vec<_>) =
+            letters.iter().partition(|letter| letter.callback.header.is_hint);
+        let headers = hints.iter().map(|hint| &hint.callback.header);
+        let hints: Vec<_> = headers.map(|header| (header.id, header.received_at)).collect();
+        self.settle_hints(&hints).await?;
         letters.sort_by_key(|letter| letter.callback.header.id);
         match self {
             Self::Sqlite(transaction) => {

@@ -175,6 +175,89 @@ impl Transaction {
         }
     }
 
+    /// Writes that hints are settled, by as little as tells one that comes again: whoever sends them may send
+    /// any number.
+    ///
+    /// # Errors
+    /// [`StoreError::Raced`] where somebody else settled one in between (in SQLite nobody can).
+    pub async fn settle_hints(&mut self, hints: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
+        let mut hints = hints.to_vec();
+        hints.sort_unstable();
+        match self {
+            Self::Sqlite(transaction) => {
+                for (callback_id, received_at) in hints {
+                    sqlx::query(
+                        "-- deliveries.settle_hints
+                         insert into event_bodies (callback_id, item, order_key, event_id, verdict,
+                             received_at, body_sha256)
+                         values (?, 0, x'00000000000000000000000000000000', '', 'hint', ?, x'')",
+                    )
+                    .bind(callback_id)
+                    .bind(received_at.micros())
+                    .execute(&mut **transaction)
+                    .await?;
+                }
+                Ok(())
+            }
+            Self::Postgres(_) if hints.is_empty() => Ok(()),
+            Self::Postgres(transaction) => {
+                sqlx::query(
+                    "-- deliveries.settle_hints
+                     insert into event_bodies (callback_id, item, order_key, event_id, verdict,
+                         received_at, body_sha256)
+                     select callback_id, 0, '00000000-0000-0000-0000-000000000000', '', 'hint',
+                         received_at, ''
+                     from unnest($1::uuid[], $2::timestamptz[]) w (callback_id, received_at)",
+                )
+                .bind(hints.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+                .bind(hints.iter().map(|(_, at)| at.datetime()).collect::<Vec<_>>())
+                .execute(&mut **transaction)
+                .await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Forgets that hints are settled which were received before then, so many at most. How many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_settled_hints(
+        &mut self,
+        until: Timestamp,
+        limit: i64,
+    ) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(transaction) => {
+                let done = sqlx::query(
+                    "-- deliveries.forget_settled_hints
+                     delete from event_bodies where (callback_id, item) in (
+                         select callback_id, item from event_bodies
+                         where verdict = 'hint' and received_at < ? order by received_at limit ?)",
+                )
+                .bind(until.micros())
+                .bind(limit)
+                .execute(&mut **transaction)
+                .await?;
+                Ok(done.rows_affected())
+            }
+            Self::Postgres(transaction) => {
+                let done = sqlx::query(
+                    "-- deliveries.forget_settled_hints
+                     delete from event_bodies where (callback_id, item) in (
+                         select callback_id, item from event_bodies
+                         where verdict = 'hint' and received_at < $1 order by received_at limit $2
+                         for update skip locked)",
+                )
+                .bind(until.datetime())
+                .bind(limit)
+                .execute(&mut **transaction)
+                .await?;
+                Ok(done.rows_affected())
+            }
+        }
+    }
+
     /// What a callback turned out to be; nothing where it has no verdict.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ impl Transaction {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- listing.get_order
                  select o.key, o.source, o.state, o.created_at, o.updated_at, ask_phase, ask_step, ask_answers, next_ask_at,
-                     asked_at, ask_wanted, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
+                     asked_at, ask_wanted, ask_hinted, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
                  from order_ids n join orders o on o.key = n.order_key
                  where n.source = ? and n.id = ?",
             )
@@ -76,7 +76,7 @@ impl Transaction {
             Self::Postgres(transaction) => sqlx::query(
                 "-- listing.get_order
                  select o.key, o.source, o.state::text, o.created_at, o.updated_at, ask_phase, ask_step, ask_answers, next_ask_at,
-                     asked_at, ask_wanted, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
+                     asked_at, ask_wanted, ask_hinted, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
                  from order_ids n join orders o on o.key = n.order_key
                  where n.source = $1 and n.id = $2",
             )
@@ -99,7 +99,7 @@ impl Transaction {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- listing.list_orders
                  select key, source, state, created_at, updated_at, ask_phase, ask_step, ask_answers, next_ask_at,
-                     asked_at, ask_wanted, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
+                     asked_at, ask_wanted, ask_hinted, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
                  from orders
                  where (?1 is null or source = ?1) and (?2 is null or status = ?2)
                      and (not ?3 or attention_count > 0) and (?4 is null or key < ?4)
@@ -118,7 +118,7 @@ impl Transaction {
             Self::Postgres(transaction) => sqlx::query(
                 "-- listing.list_orders
                  select key, source, state::text, created_at, updated_at, ask_phase, ask_step, ask_answers, next_ask_at,
-                     asked_at, ask_wanted, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
+                     asked_at, ask_wanted, ask_hinted, ask_token is not null, ask_outcome, silent_status, silent_since, is_missed
                  from orders
                  where ($1::text is null or source = $1) and ($2::text is null or status = $2)
                      and (not $3 or attention_count > 0) and ($4::uuid is null or key < $4)
@@ -186,8 +186,8 @@ fn shown(row: &impl StoredRow) -> Result<OrderRow, StoreError> {
         created_at: row.time(3)?,
         updated_at: row.time(4)?,
         asking: asking(row, 5)?,
-        is_asked: row.bool(11)?,
-        ask_outcome: row.text_or_null(12)?,
-        silence: silence(row, 13)?,
+        is_asked: row.bool(12)?,
+        ask_outcome: row.text_or_null(13)?,
+        silence: silence(row, 14)?,
     })
 }

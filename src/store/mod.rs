@@ -5,7 +5,7 @@
 //! - A write states its precondition, and the number of rows that it changed is checked.
 //! - Database work is never cancelled half-way: whoever may be dropped (a request) spawns it.
 //! - One lock order for all writers: budgets, dead letters, ids, orders, then what belongs to orders, each
-//!   sorted by its key. What belongs to an order is written by who holds the order's lock.
+//!   sorted by its key; hints last. What belongs to an order is written by who holds the order's lock.
 //! - A transaction never waits for the network: what it needs from elsewhere is there before it begins.
 //! - Verdict, event and effect are of one transaction, and on the primary. Nothing is found by a number
 //!   that counts up, and no row that must be decided is skipped because somebody has it locked: who comes
@@ -26,6 +26,8 @@ mod deliveries;
 mod effects;
 mod error;
 mod events;
+mod hint_asks;
+mod hints;
 mod listing;
 mod merge;
 mod names;
@@ -45,6 +47,8 @@ pub use deliveries::{DeliveryRow, Settled, VerdictRow};
 pub use effects::{EffectRow, NewEffect};
 pub use error::StoreError;
 pub use events::{EventRow, KnownEvent, NewEvent, Repeat};
+pub use hint_asks::{Hinted, HintedAsk, StrangersHint, TRIES_MAX};
+pub use hints::{NewHint, STRANGERS_MAX};
 pub use listing::{Filter, OrderRow};
 pub use names::NameRow;
 pub use orders::{Loaded, Written};

@@ -85,8 +85,8 @@ impl Transaction {
             Self::Sqlite(transaction) => sqlx::query(
                 "-- orders.lock_orders: SQLite has one writer, which we are
                  select key, source, version, state, event_count, effect_count, attention_count,
-                     ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted, silent_status,
-                     silent_since, is_missed
+                     ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted, ask_hinted,
+                     silent_status, silent_since, is_missed
                  from orders where key in (select unhex(value) from json_each(?)) order by key",
             )
             .bind(key_list(keys)?)
@@ -98,8 +98,8 @@ impl Transaction {
             Self::Postgres(transaction) => sqlx::query(
                 "-- orders.lock_orders
                  select key, source, version, state::text, event_count, effect_count, attention_count,
-                     ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted, silent_status,
-                     silent_since, is_missed
+                     ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted, ask_hinted,
+                     silent_status, silent_since, is_missed
                  from orders where key = any($1) order by key for update",
             )
             .bind(keys)
@@ -148,16 +148,17 @@ impl Transaction {
                 "-- orders.insert_order
                  insert into orders (version, state, event_count, effect_count, attention_count, kind,
                      status, outcome, is_final, is_held, updated_at, judge_at, ask_phase, ask_step,
-                     ask_answers, next_ask_at, ask_wanted, silent_status, silent_since, is_missed, key,
-                     source, created_at)
-                 values (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     ask_answers, next_ask_at, ask_wanted, ask_hinted, silent_status, silent_since,
+                     is_missed, key, source, created_at)
+                 values (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             ),
             Some(_) => sqlx::query(
                 "-- orders.update_order
                  update orders set version = version + 1, state = ?, event_count = ?, effect_count = ?,
                      attention_count = ?, kind = ?, status = ?, outcome = ?, is_final = ?, is_held = ?,
                      updated_at = ?, judge_at = ?, ask_phase = ?, ask_step = ?, ask_answers = ?,
-                     next_ask_at = ?, ask_wanted = ?, silent_status = ?, silent_since = ?, is_missed = ?
+                     next_ask_at = ?, ask_wanted = ?, ask_hinted = ?, silent_status = ?, silent_since = ?,
+                     is_missed = ?
                  where key = ? and version = ?",
             ),
         };
@@ -178,6 +179,7 @@ impl Transaction {
             .bind(order.asking.answers)
             .bind(order.asking.next_at.map(Timestamp::micros))
             .bind(order.asking.is_wanted)
+            .bind(order.asking.is_hinted)
             .bind(order.silence.map(|silence| silence.status.as_str()))
             .bind(order.silence.map(|silence| silence.since.micros()))
             .bind(order.silence.is_some_and(|silence| silence.is_missed))
@@ -193,17 +195,20 @@ impl Transaction {
 const INSERT_ORDERS: &str = "-- orders.insert_orders
     insert into orders (key, source, created_at, version, state, event_count, effect_count,
         attention_count, kind, status, outcome, is_final, is_held, updated_at, judge_at, ask_phase,
-        ask_step, ask_answers, next_ask_at, silent_status, silent_since, is_missed, ask_wanted)
+        ask_step, ask_answers, next_ask_at, silent_status, silent_since, is_missed, ask_wanted,
+        ask_hinted)
     select w.key, w.source, w.now, 1, w.state::json, w.event_count, w.effect_count, w.attention_count,
         w.kind, w.status, w.outcome, w.is_final, w.is_held, w.now, w.judge_at, w.ask_phase, w.ask_step,
-        w.ask_answers, w.next_ask_at, w.silent_status, w.silent_since, w.is_missed, w.ask_wanted
+        w.ask_answers, w.next_ask_at, w.silent_status, w.silent_since, w.is_missed, w.ask_wanted,
+        w.ask_hinted
     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
         $7::bigint[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::boolean[],
         $13::timestamptz[], $14::timestamptz[], $15::text[], $16::bigint[], $17::bigint[],
-        $18::timestamptz[], $19::text[], $20::timestamptz[], $21::boolean[], $22::boolean[])
+        $18::timestamptz[], $19::text[], $20::timestamptz[], $21::boolean[], $22::boolean[],
+        $23::boolean[])
         w (key, source, version, state, event_count, effect_count, attention_count, kind, status, outcome,
             is_final, is_held, now, judge_at, ask_phase, ask_step, ask_answers, next_ask_at,
-            silent_status, silent_since, is_missed, ask_wanted)";
+            silent_status, silent_since, is_missed, ask_wanted, ask_hinted)";
 
 const UPDATE_ORDERS: &str = "-- orders.update_orders
     update orders o set version = o.version + 1, state = w.state::json, event_count = w.event_count,
@@ -211,14 +216,16 @@ const UPDATE_ORDERS: &str = "-- orders.update_orders
         status = w.status, outcome = w.outcome, is_final = w.is_final, is_held = w.is_held,
         updated_at = w.now, judge_at = w.judge_at, ask_phase = w.ask_phase, ask_step = w.ask_step,
         ask_answers = w.ask_answers, next_ask_at = w.next_ask_at, silent_status = w.silent_status,
-        silent_since = w.silent_since, is_missed = w.is_missed, ask_wanted = w.ask_wanted
+        silent_since = w.silent_since, is_missed = w.is_missed, ask_wanted = w.ask_wanted,
+        ask_hinted = w.ask_hinted
     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
         $7::bigint[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::boolean[],
         $13::timestamptz[], $14::timestamptz[], $15::text[], $16::bigint[], $17::bigint[],
-        $18::timestamptz[], $19::text[], $20::timestamptz[], $21::boolean[], $22::boolean[])
+        $18::timestamptz[], $19::text[], $20::timestamptz[], $21::boolean[], $22::boolean[],
+        $23::boolean[])
         w (key, source, version, state, event_count, effect_count, attention_count, kind, status, outcome,
             is_final, is_held, now, judge_at, ask_phase, ask_step, ask_answers, next_ask_at,
-            silent_status, silent_since, is_missed, ask_wanted)
+            silent_status, silent_since, is_missed, ask_wanted, ask_hinted)
     where o.key = w.key and o.version = w.version";
 
 type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
@@ -257,7 +264,8 @@ fn bind<'q>(query: PgQuery<'q>, orders: &[&Written<'_>]) -> Result<PgQuery<'q>, 
                 .map(|order| order.silence.is_some_and(|silence| silence.is_missed))
                 .collect::<Vec<_>>(),
         )
-        .bind(orders.iter().map(|order| order.asking.is_wanted).collect::<Vec<_>>()))
+        .bind(orders.iter().map(|order| order.asking.is_wanted).collect::<Vec<_>>())
+        .bind(orders.iter().map(|order| order.asking.is_hinted).collect::<Vec<_>>()))
 }
 
 fn times(
@@ -277,7 +285,7 @@ fn loaded(row: &impl StoredRow) -> Result<Loaded, StoreError> {
         effect_count: row.int(5)?,
         attention_count: row.int(6)?,
         asking: asking(row, 7)?,
-        silence: silence(row, 13)?,
+        silence: silence(row, 14)?,
     })
 }
 
@@ -293,6 +301,7 @@ pub(super) fn asking(row: &impl StoredRow, column: usize) -> Result<Asking, Stor
         next_at: row.time_or_null(column + 3)?,
         asked_at: row.time_or_null(column + 4)?,
         is_wanted: row.bool(column + 5)?,
+        is_hinted: row.bool(column + 6)?,
     })
 }
 

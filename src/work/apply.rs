@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::groups::Groups;
+use super::hints::Hinted;
 use super::working::{Working, Writing};
 use crate::config::Source;
 use crate::order::asking::{AskRules, News};
@@ -50,6 +51,8 @@ pub struct Outcome {
     pub reason: String,
     /// When it was received.
     pub received_at: Timestamp,
+    /// What became of it as a hint, if it is one.
+    pub hint: Option<Hinted>,
 }
 
 impl Outcome {
@@ -64,6 +67,21 @@ impl Outcome {
             verdict: None,
             reason: letter.reason.clone(),
             received_at: header.received_at,
+            hint: None,
+        }
+    }
+
+    /// Of a callback that nobody vouches for.
+    #[must_use]
+    pub fn hint(header: &CallbackHeader, hint: Hinted, reason: String) -> Self {
+        Self {
+            source: header.source.clone(),
+            origin: header.origin,
+            order: None,
+            verdict: Some(Verdict::Hint),
+            reason,
+            received_at: header.received_at,
+            hint: Some(hint),
         }
     }
 
@@ -77,6 +95,7 @@ impl Outcome {
             verdict: Some(Verdict::Unchanged),
             reason: "it is not about orders".to_owned(),
             received_at: header.received_at,
+            hint: None,
         }
     }
 
@@ -269,6 +288,7 @@ impl Apply {
                 verdict: Some(decision.verdict),
                 reason: decision.reason.clone(),
                 received_at: report.received_at,
+                hint: None,
             },
         };
         working.take(ask_rules(source, key), source, (report, seen), decision, self.now);

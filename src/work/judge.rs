@@ -1,5 +1,5 @@
 //! Judges orders again when the time has come that they had to wait for: a failure that has stood long
-//! enough, and whose effects may now leave.
+//! enough, and whose effects may now leave. And lets go of what time alone makes old.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,6 +32,10 @@ impl Worker {
             if let Err(error) = self.count_missed().await {
                 let error = anyhow::Error::new(error);
                 tracing::error!(error = format!("{error:#}"), "cannot count missed callbacks");
+            }
+            if let Err(error) = self.forget_hints().await {
+                let error = anyhow::Error::new(error);
+                tracing::error!(error = format!("{error:#}"), "cannot forget old hints");
             }
             match self.judge_due(&mut failing).await {
                 Ok(0) => {}

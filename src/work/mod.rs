@@ -12,6 +12,7 @@
 pub mod apply;
 mod batch;
 mod groups;
+pub mod hints;
 pub mod judge;
 pub mod redrive;
 pub mod register;
@@ -31,6 +32,7 @@ use crate::queue::{Consumer, Delivery, Settle};
 use crate::sources::Sources;
 use crate::store::{DeadLetter, Store, StoreError};
 use apply::{ApplyError, Outcome};
+use hints::Hinted;
 use suspects::Begun;
 
 /// What work is done with.
@@ -198,7 +200,11 @@ impl Worker {
         }
         transaction.bury(std::slice::from_ref(&letter)).await?;
         transaction.commit().await?;
-        self.count(&[Outcome::dead(&letter)]);
+        let header = &letter.callback.header;
+        self.count(&[match header.is_hint {
+            true => Outcome::hint(header, Hinted::Unreadable, letter.reason),
+            false => Outcome::dead(&letter),
+        }]);
         Ok(())
     }
 

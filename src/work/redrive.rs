@@ -145,9 +145,9 @@ impl Letters {
             end(transaction, is_dry_run).await?;
             return Ok(Redriven::Already(verdicts));
         }
-        let now = self.clock.now();
+        let callbacks = [&letter.callback];
         let mut batch =
-            Batch::write(transaction, &self.sources.now(), now, &[&letter.callback]).await?;
+            Batch::write(transaction, &self.sources.now(), &self.clock, &callbacks).await?;
         let still_dead = batch.outcomes().iter().find(|outcome| outcome.verdict.is_none());
         let (redriven, detail) = match still_dead.map(|outcome| outcome.reason.clone()) {
             Some(reason) => {

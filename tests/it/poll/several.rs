@@ -161,7 +161,12 @@ async fn old_orders_get_their_fifth() {
     );
     assert_eq!((fresh_now, old_now), (5, 4), "an order is in one lane");
     transaction.commit().await.unwrap();
-    let limits = pawl::config::Limits { requests_per_second: 5, burst: 10 };
+    let limits = pawl::config::Limits {
+        requests_per_second: 5,
+        burst: 10,
+        hints_per_second: 1,
+        hint_burst: 5,
+    };
     let mut budget = pawl::store::Budget::full(&limits, now);
     let mut shares = Vec::new();
     for _ in 0..10 {
