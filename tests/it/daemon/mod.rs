@@ -8,6 +8,7 @@ mod distributed;
 mod embedded;
 mod flow;
 pub(crate) mod form;
+mod hints;
 mod ledger;
 mod log;
 mod notify;
@@ -107,6 +108,16 @@ impl Pawl {
         let daemon = start(&self.text, &self.clock).await;
         (self.receive, self.admin) = (daemon.receive_address.unwrap(), daemon.admin_address);
         self.daemon = Some(daemon);
+    }
+
+    /// Where its callbacks wait.
+    pub(crate) fn queue(&self) -> &pawl::queue::Queue {
+        self.daemon.as_ref().unwrap().queue()
+    }
+
+    /// Where its orders are kept.
+    pub(crate) fn store(&self) -> &pawl::store::Store {
+        self.daemon.as_ref().unwrap().store().unwrap()
     }
 
     /// Its configuration.

@@ -1,6 +1,7 @@
 //! Asking: what callbacks missed is found, and nobody is asked more than the schedule says.
 
 mod fault;
+mod hint;
 mod pause;
 mod schedule;
 mod several;

@@ -159,6 +159,43 @@ proptest! {
     }
 }
 
+/// Anybody may hint, at any time and as often as the bucket allows.
+#[test]
+fn asks_because_of_hints_postpone_nothing_and_fill_no_horizon() {
+    let schedule = Schedule { watch_answers: 3, ..Schedule::default() };
+    for (phase, status) in [
+        (Phase::Open, "processing"),
+        (Phase::Unresolved, "processing"),
+        (Phase::Watched, "completed"),
+        (Phase::Closed, "completed"),
+    ] {
+        begin(&schedule, "processing", |rules, asking| {
+            let next_at = (phase != Phase::Closed).then(|| at(100_000));
+            let before = Asking { phase, step: 3, answers: 2, next_at, ..asking };
+            let mut asking = before;
+            for times in 0..200 {
+                let now = at(100 + times);
+                asking = asking.begin_hinted(rules, now);
+                assert_eq!(asking.asked_at, Some(now), "an ask all the same");
+                let news = if times % 2 == 0 { report(false, true) } else { News::NotFound };
+                // FlyPay's final orders are closed; here it matters at which pace they are asked about.
+                let standing = Standing { is_final: phase == Phase::Closed, ..standing(status) };
+                if phase != Phase::Watched {
+                    asking = asking.after(rules, &standing, news, now);
+                } else {
+                    asking.is_hinted = false;
+                }
+                assert_eq!(Asking { asked_at: before.asked_at, ..asking }, before, "{phase:?}");
+            }
+        });
+    }
+    // The ask that it is due for counts.
+    begin(&schedule, "new", |rules, asking| {
+        let due = asking.next_at.unwrap();
+        assert_eq!(asking.begin_hinted(rules, due), asking.begin(rules, due));
+    });
+}
+
 #[test]
 fn the_default_asks_about_an_open_order_for_a_day_and_then_once_a_day_for_a_month() {
     let schedule = Schedule::default();
