@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{At, Exit, Failure, environment};
 use crate::config::{Config, ConfigError, Form, Source};
 use crate::order::timestamp::Timestamp;
-use crate::poll::client::reach;
+use crate::poll::client::{client, reach};
 use crate::queue::rabbit;
 use crate::store::Schema;
 
@@ -111,6 +111,12 @@ fn of_source(source: &Source) -> Vec<Item> {
     if source.secrets_at(now).next().is_none() {
         items.push(Item::wrong(&what, "no callback secret is good now: every callback is refused"));
     }
+    if source.base_url.is_some()
+        && let Err(error) = client(source)
+    {
+        items
+            .push(Item::wrong(&what, format!("cannot speak to the provider: {}", describe(error))));
+    }
     let faults = provider.samples.iter().filter_map(|sample| sample.check(provider, now).err());
     let definition = format!("provider {}", provider.name);
     items.extend(faults.map(|fault| Item::wrong(&definition, fault.to_string())));
@@ -147,7 +153,7 @@ async fn reach_all(config: &Config) -> Vec<Item> {
     for source in config.sources.values() {
         let Some(base_url) = &source.base_url else { continue };
         let looking =
-            async { reach(base_url).await.map(|status| format!("{base_url} ({status})")) };
+            async { reach(source, base_url).await.map(|status| format!("{base_url} ({status})")) };
         items.push(Item::reached(format!("provider of {}", source.name), within(looking).await));
     }
     items

@@ -1,21 +1,23 @@
 //! Speaks to providers over HTTP, and takes nothing on trust: bounded in time and in bytes, redirects
 //! are not followed, and what is not a readable, authentic answer about the order is no information.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Identity, Response, StatusCode};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use zeroize::Zeroizing;
 
-use super::outcome::{Answer, Outcome};
+use super::outcome::Outcome;
 use crate::config::Source;
-use crate::order::name::OrderId;
 use crate::order::timestamp::Timestamp;
+use crate::provider::envelope::Envelope;
 use crate::provider::headers::Headers;
-use crate::provider::request::{Ask, Method, Question};
+use crate::provider::meaning::{Errors, Meaning};
+use crate::provider::request::{CLIENT_CERTIFICATE, Credentials, Method, Question};
+use crate::provider::secret::Secret;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -29,84 +31,134 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Makes the client of one source.
 ///
 /// # Errors
-/// Where TLS cannot be set up: no certificates of authorities are installed.
-pub fn client(base_url: &str) -> reqwest::Result<Client> {
+/// Where TLS cannot be set up: no certificates of authorities are installed, or the source's own is none.
+pub fn client(source: &Source) -> reqwest::Result<Client> {
     // The process has one provider of cryptography; whoever comes first says which.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let client = Client::builder()
+    let mut client = Client::builder()
         .user_agent(concat!("pawl/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .connect_timeout(CONNECT)
         .timeout(DEADLINE)
         .pool_idle_timeout(Duration::from_secs(30));
+    if source.provider.auth.has_client_certificate {
+        let parts = CLIENT_CERTIFICATE.iter().filter_map(|name| source.credentials.get(*name));
+        let pem: Vec<&str> = parts.map(Secret::expose).collect();
+        let pem = Zeroizing::new(pem.join("\n"));
+        client = client.identity(Identity::from_pem(pem.as_bytes())?);
+    }
     // Plain HTTP stays on this machine: no proxy of the environment may see it.
-    let is_plain = base_url.starts_with("http://");
+    let is_plain = source.base_url.as_ref().is_some_and(|url| url.starts_with("http://"));
     if is_plain { client.no_proxy().build() } else { client.build() }
 }
 
-/// Whether anything answers at a base URL, by the way that questions go: the status, whatever it is.
+/// Whether anything answers at a source's base URL, by the way that questions go: the status, whatever it
+/// is.
 ///
 /// # Errors
 /// Why nothing does.
-pub async fn reach(base_url: &str) -> Result<StatusCode, String> {
-    let client = client(base_url).map_err(describe)?;
+pub async fn reach(source: &Source, base_url: &str) -> Result<StatusCode, String> {
+    let client = client(source).map_err(describe)?;
     client.head(base_url).send().await.map(|response| response.status()).map_err(describe)
 }
 
-/// Asks one question, and looks at the answer.
-pub async fn ask(
+/// What a provider replied to a question.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub status: StatusCode,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+    /// When it was given, by the provider's clock.
+    pub said_at: Option<Timestamp>,
+    /// How long it wants to be left alone, where it says so.
+    pub retry_after: Option<Duration>,
+}
+
+/// Sends a question. The body of the reply is read where it is one of success, or where what an error
+/// means may depend on it.
+///
+/// # Errors
+/// What came of it, where there is no reply.
+pub(super) async fn fetch(
     client: &Client,
-    (source, base_url): (&Source, &str),
-    ask: &Ask,
+    base_url: &str,
     question: Question,
-    asked: &BTreeSet<OrderId>,
+    errors: &Errors,
     now: Timestamp,
-) -> Outcome {
-    let response = match send(client, base_url, question).await {
-        Ok(response) => response,
-        Err(error) => return Outcome::Unreachable(describe(error)),
-    };
+) -> Result<Reply, Outcome> {
+    let response = send(client, base_url, question).await;
+    let response = response.map_err(|error| Outcome::Unreachable(describe(error)))?;
     let (status, said_at) = (response.status(), date(response.headers()));
     let retry_after = retry_after(response.headers(), said_at.unwrap_or(now));
-    match status {
-        StatusCode::NOT_FOUND | StatusCode::GONE => return Outcome::NotFound,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            return Outcome::Forbidden(status.as_u16());
-        }
-        StatusCode::TOO_MANY_REQUESTS => {
-            return Outcome::Throttled { status: status.as_u16(), retry_after };
-        }
-        StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {
-            return Outcome::Throttled { status: status.as_u16(), retry_after };
-        }
-        _ if status.is_redirection() => {
-            let to =
-                if response.headers().contains_key(LOCATION) { "elsewhere" } else { "nowhere" };
-            let what = format!("it sends us {to} ({status}), and we do not follow");
-            return Outcome::Unreadable(what);
-        }
-        _ if !status.is_success() => return Outcome::Unreadable(format!("it answered {status}")),
-        _ => {}
-    }
     let headers = take_headers(response.headers());
-    let kind = response.headers().get(CONTENT_TYPE).cloned();
-    let body = match read(response).await {
-        Ok(body) => body,
-        Err(outcome) => return outcome,
+    let is_read = status.is_success() || errors.needs_body(status.as_u16());
+    let body = match is_read {
+        false => Vec::new(),
+        true => match read(response).await {
+            Ok(body) => body,
+            // That it is an error is known all the same.
+            Err(_) if !status.is_success() => Vec::new(),
+            Err(outcome) => return Err(outcome),
+        },
     };
-    let verified = ask.verify(&headers, &body, &source.credentials);
-    #[cfg(feature = "plants")]
-    let verified = verified.or_else(|error| {
-        if crate::plant::is_planted("believe_unsigned_answers") { Ok(()) } else { Err(error) }
-    });
-    if let Err(error) = verified {
-        let kind = kind.and_then(|kind| kind.to_str().map(str::to_owned).ok());
-        let kind = kind.unwrap_or_default().chars().take(40).collect::<String>();
-        return Outcome::Unreadable(format!("the answer is not authentic: {error} ({kind:?})"));
+    Ok(Reply { status, headers, body, said_at, retry_after })
+}
+
+impl Reply {
+    /// Checks that the reply is an authentic answer: it may be none by its status, by its signature, by what
+    /// it says of itself, or by what the definition says about errors.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub(super) fn check(
+        &self,
+        envelope: &Envelope,
+        credentials: &Credentials,
+    ) -> Result<(), Outcome> {
+        if !self.status.is_success() {
+            return Err(self.error(envelope.errors.meaning(self.status.as_u16(), &self.body)));
+        }
+        let verified = envelope.verify(&self.headers, &self.body, credentials);
+        #[cfg(feature = "plants")]
+        let verified = verified.or_else(|error| {
+            if crate::plant::is_planted("believe_unsigned_answers") { Ok(()) } else { Err(error) }
+        });
+        if let Err(error) = verified {
+            let kind = self.headers.only(CONTENT_TYPE.as_str()).ok().flatten().unwrap_or_default();
+            let kind: String = kind.chars().take(40).collect();
+            let what = format!("the answer is not authentic: {error} ({kind:?})");
+            return Err(Outcome::Unreadable(what));
+        }
+        match envelope.errors.meaning(self.status.as_u16(), &self.body) {
+            None => Ok(()),
+            Some(meaning) => Err(self.error(Some(meaning))),
+        }?;
+        envelope.check(&self.body).map_err(|error| Outcome::Unreadable(error.to_string()))
     }
-    match source.provider.read_answer(ask, asked, &body, said_at, now) {
-        Ok(_) => Outcome::Answered(Answer { body, said_at }),
-        Err(error) => Outcome::Unreadable(error.to_string()),
+
+    /// What an error comes to: what the definition says that it means, or else what HTTP says.
+    pub(super) fn error(&self, meaning: Option<Meaning>) -> Outcome {
+        let status = self.status.as_u16();
+        let meaning = meaning.unwrap_or(match self.status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Meaning::NotFound,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Meaning::Forbidden,
+            StatusCode::TOO_MANY_REQUESTS => Meaning::Throttled,
+            StatusCode::SERVICE_UNAVAILABLE if self.retry_after.is_some() => Meaning::Throttled,
+            _ => Meaning::NoInformation,
+        });
+        match meaning {
+            Meaning::NotFound => Outcome::NotFound,
+            Meaning::Forbidden => Outcome::Forbidden(status),
+            Meaning::Throttled => Outcome::Throttled { status, retry_after: self.retry_after },
+            Meaning::NoInformation if self.status.is_redirection() => {
+                let is_somewhere = matches!(self.headers.only(LOCATION.as_str()), Ok(Some(_)));
+                let to = if is_somewhere { "elsewhere" } else { "nowhere" };
+                let status = self.status;
+                let what = format!("it sends us {to} ({status}), and we do not follow");
+                Outcome::Unreadable(what)
+            }
+            Meaning::NoInformation => Outcome::Unreadable(format!("it answered {}", self.status)),
+        }
     }
 }
 

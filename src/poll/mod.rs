@@ -11,14 +11,17 @@
 //! - No transaction waits for the network.
 
 pub mod budget;
+pub mod caller;
 pub mod client;
 mod clock_watch;
+mod group;
 mod hints;
 pub mod outcome;
 pub mod pollers;
+mod session;
 mod turn;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -33,17 +36,22 @@ use crate::order::asking::AskRules;
 use crate::pause::Pauses;
 use crate::queue::Queue;
 use crate::store::{BegunAsk, Budget, DueAsk, Lane, Store, StoreError};
+use caller::Caller;
 use clock_watch::ClockWatch;
+use group::group;
 use hints::Followed;
 use turn::{Hint, Turn};
 
-pub use turn::HUSH_MAX;
+pub use caller::HUSH_MAX;
 
 /// How long an order is one poller's: longer than an ask and the queue's confirm can take together.
 pub const LEASE: Duration = Duration::from_secs(30);
 
 /// How many asks a process may have under way at one source.
 const IN_FLIGHT_MAX: usize = 64;
+
+/// How many orders a process takes at once where one request may be about several.
+const DUE_MAX: u32 = 1000;
 
 /// How long we wait at most before we look again for orders that are due: somebody else may have made
 /// one due.
@@ -58,17 +66,12 @@ pub struct Poller {
     pub queue: Queue,
     /// Which source.
     pub source: Arc<Source>,
-    /// Where it is asked.
-    pub base_url: String,
+    /// How it is spoken to.
+    pub caller: Arc<Caller>,
     /// The time.
     pub clock: Clock,
     /// What is counted.
     pub metrics: Metrics,
-    /// The connections to it.
-    pub client: reqwest::Client,
-    /// Until when it just said to be left alone. The store says so, too, and to others; but that takes a
-    /// moment, in which more would be asked.
-    hushed_until: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What was written so little ahead of the clock was written while we looked at it.
@@ -77,33 +80,13 @@ const JUST_NOW: Duration = Duration::from_secs(5);
 /// What came of looking for orders that are due.
 #[derive(Debug)]
 enum Look {
-    /// These are ours to ask about.
-    Turns(Vec<Turn>),
+    /// These are ours to ask about: those of a group in one request.
+    Turns(Vec<Vec<Turn>>),
     /// None before so long.
     Wait(Duration),
 }
 
 impl Poller {
-    /// Of a source that can be asked; none of one that has no base URL, or whose provider cannot be.
-    ///
-    /// # Errors
-    /// Where TLS cannot be set up.
-    pub fn of(
-        source: &Source,
-        store: Store,
-        queue: Queue,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> reqwest::Result<Option<Self>> {
-        let (Some(base_url), Some(_)) = (source.base_url.clone(), &source.provider.ask) else {
-            return Ok(None);
-        };
-        let client = client::client(&base_url)?;
-        let source = Arc::new(source.clone());
-        let hushed_until = Arc::default();
-        Ok(Some(Self { store, queue, source, base_url, clock, metrics, client, hushed_until }))
-    }
-
     /// Asks until it is told to stop; then asks that are under way are brought to their end.
     pub async fn run(self, stop: CancellationToken) {
         let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
@@ -115,10 +98,10 @@ impl Poller {
                 self.note_end(ended);
             }
             let wait = match self.look(&mut watch, room.available_permits()).await {
-                Ok(Look::Turns(turns)) => {
-                    for turn in turns {
+                Ok(Look::Turns(groups)) => {
+                    for group in groups {
                         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { break };
-                        asking.spawn(self.clone().take_turn(turn, permit));
+                        asking.spawn(self.clone().take_turns(group, permit));
                     }
                     pauses.reset();
                     Duration::ZERO
@@ -167,7 +150,7 @@ impl Poller {
         }
         let is_due = is_hinted || next.is_some_and(|next| next <= now);
         match next {
-            _ if is_due && room > 0 && !self.is_hushed() => {}
+            _ if is_due && room > 0 && !self.caller.is_hushed() => {}
             Some(next) => return Ok(Look::Wait(LOOK.min(next.since(now)).max(LOOK / 10))),
             None => return Ok(Look::Wait(LOOK)),
         }
@@ -192,10 +175,15 @@ impl Poller {
             transaction.rollback().await?;
             return Ok(Look::Wait(budget.ready_in(limits, now).clamp(LOOK / 10, LOOK)));
         }
+        // Each request may be about several orders.
+        let batch = self.source.provider.ask.as_ref().and_then(|ask| ask.batch.as_ref());
+        let each = batch.map_or(1, |batch| u32::try_from(batch.max).unwrap_or(u32::MAX)).max(1);
+        let orders = |requests: u32| requests.saturating_mul(each).min(DUE_MAX.max(requests));
         let (mut due, mut followed) = (Vec::<DueAsk>::new(), Followed::default());
         let (old, hinted) = (budget.old_share(count), budget.hint_share(count));
         let taken = |due: &[DueAsk], followed: &Followed| -> u32 {
-            u32::try_from(due.len()).unwrap_or(count).saturating_add(followed.count()).min(count)
+            let requests = u32::try_from(due.len()).unwrap_or(u32::MAX).div_ceil(each);
+            requests.saturating_add(followed.count()).min(count)
         };
         // Their share for the old ones, and for those that a hint is about; then the fresh ones, then
         // whoever is there.
@@ -210,13 +198,15 @@ impl Poller {
             if let Some(lane) = lane.filter(|_| left > 0) {
                 let besides: Vec<Uuid> =
                     due.iter().map(|due| due.key).chain(followed.keys()).collect();
-                due.extend(transaction.due_asks(name, lane, now, &besides, left).await?);
+                due.extend(transaction.due_asks(name, lane, now, &besides, orders(left)).await?);
             } else if lane.is_none() {
                 let most = left.min(budget.hint_allowance().saturating_sub(followed.count()));
                 followed.take(self, &mut transaction, &due, (now, most)).await?;
             }
         }
-        let (asked, hinted) = (taken(&due, &followed), followed.count());
+        let hinted = followed.count();
+        let groups = group(due, batch, usize::try_from(count - hinted.min(count)).unwrap_or(0));
+        let asked = u32::try_from(groups.len()).unwrap_or(u32::MAX).saturating_add(hinted);
         let (token, lease_until) = (Uuid::now_v7(), now.plus(LEASE));
         budget.spend(asked, lease_until);
         budget.spend_hints(hinted);
@@ -226,7 +216,7 @@ impl Poller {
             transaction.rollback().await?;
             return Ok(Look::Wait(LOOK));
         }
-        let begun = due.iter().map(|due| BegunAsk {
+        let begun = groups.iter().flatten().map(|due| BegunAsk {
             key: due.key,
             asking: due.asking.begin(self.ask_rules(due.key), now),
         });
@@ -234,7 +224,7 @@ impl Poller {
         #[cfg(feature = "plants")]
         let begun = if crate::plant::is_planted("count_no_attempt") {
             let same = |due: &DueAsk| BegunAsk { key: due.key, asking: due.asking };
-            due.iter().map(same).collect()
+            groups.iter().flatten().map(same).collect()
         } else {
             begun
         };
@@ -245,14 +235,9 @@ impl Poller {
             self.begin_hints(&mut transaction, followed, strangers, turn, (now, token)).await?;
         transaction.write_budget(name, &budget).await?;
         transaction.commit().await?;
-        let due = due.into_iter().map(|due| turn(due, None));
-        Ok(Look::Turns(due.chain(hinted).collect()))
-    }
-
-    /// Whether it just said to be left alone.
-    fn is_hushed(&self) -> bool {
-        let until = *self.hushed_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
+        let turns = |group: Vec<DueAsk>| group.into_iter().map(|due| turn(due, None)).collect();
+        let alone = hinted.into_iter().map(|turn| vec![turn]);
+        Ok(Look::Turns(groups.into_iter().map(turns).chain(alone).collect()))
     }
 
     fn ask_rules(&self, seed: Uuid) -> AskRules<'_> {

@@ -38,6 +38,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// When it was given, by the provider's clock.
     pub said_at: Option<Timestamp>,
+    /// It is one of several that came in one body.
+    pub is_item: bool,
 }
 
 // By hand: the body is nobody's business in a log.

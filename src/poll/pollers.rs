@@ -5,10 +5,12 @@
 //! do not get in each other's way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::caller::Caller;
 use super::{Poller, client};
 use crate::clock::Clock;
 use crate::config::Source;
@@ -37,8 +39,8 @@ pub struct Pollers {
 /// # Errors
 /// Where TLS cannot be set up.
 pub fn check(sources: &BTreeMap<String, Source>) -> reqwest::Result<()> {
-    let mut urls = sources.values().filter_map(|source| source.base_url.as_deref());
-    urls.try_for_each(|url| client::client(url).map(|_| ()))
+    let mut asked = sources.values().filter(|source| source.base_url.is_some());
+    asked.try_for_each(|source| client::client(source).map(|_| ()))
 }
 
 impl Pollers {
@@ -83,23 +85,34 @@ impl Pollers {
         stop: &CancellationToken,
     ) {
         for source in sources.values() {
-            let (store, queue) = (self.store.clone(), self.queue.clone());
-            match Poller::of(source, store, queue, self.clock.clone(), self.metrics.clone()) {
-                Ok(None) => {}
-                Ok(Some(poller)) => {
-                    let stop = stop.clone();
-                    loops.spawn(async move {
-                        poller.run(stop).await;
-                        generation
-                    });
-                }
+            let caller = match Caller::of(source, &self.clock) {
+                Ok(Some(caller)) => Arc::new(caller),
+                Ok(None) => continue,
                 // It could be made when the sources were checked.
-                Err(error) => tracing::error!(
-                    error = %error,
-                    source = source.name,
-                    "cannot speak to the provider"
-                ),
+                Err(error) => {
+                    let source = source.name.as_str();
+                    tracing::error!(error = %error, source, "cannot speak to the provider");
+                    continue;
+                }
+            };
+            if source.provider.ask.is_some() {
+                let (poller, stop) = (self.poller(source, &caller), stop.clone());
+                loops.spawn(async move {
+                    poller.run(stop).await;
+                    generation
+                });
             }
+        }
+    }
+
+    fn poller(&self, source: &Source, caller: &Arc<Caller>) -> Poller {
+        Poller {
+            store: self.store.clone(),
+            queue: self.queue.clone(),
+            source: Arc::new(source.clone()),
+            caller: Arc::clone(caller),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }

@@ -1,20 +1,20 @@
 //! One order's turn: the call, its answer on the queue, and what came of it in the store.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::outcome::{Answer, Outcome};
-use super::{LEASE, Poller, client};
+use super::{LEASE, Poller};
 use crate::order::asking::News;
 use crate::order::name::{OrderId, Role};
 use crate::order::report::Origin;
 use crate::order::timestamp::Timestamp;
 use crate::pause::Pauses;
 use crate::provider::headers::Headers;
+use crate::provider::request::Asker;
 use crate::queue::message::{Callback, CallbackHeader};
 use crate::store::{Budget, DueAsk, StoreError};
 use crate::work::apply::{Apply, ApplyError};
@@ -22,9 +22,6 @@ use crate::work::hints::Hinted;
 
 /// How much of a lease must be left for a call to begin.
 const LEASE_LEFT: Duration = Duration::from_secs(20);
-
-/// For how long a process goes by what it heard itself: by then the store has it.
-pub const HUSH_MAX: Duration = Duration::from_secs(3);
 
 /// An order that we are to ask about.
 #[derive(Clone, Debug)]
@@ -53,28 +50,54 @@ impl Turn {
     fn is_strangers(&self) -> bool {
         self.hint.as_ref().is_some_and(|hint| !hint.is_known)
     }
+
+    /// Whether a call may still begin. We may have been frozen since: by now somebody else may be asking.
+    pub(super) fn may_begin(&self) -> Result<(), Outcome> {
+        if self.began.elapsed() > LEASE.saturating_sub(LEASE_LEFT) {
+            let what = "we were away for longer than our turn";
+            return Err(Outcome::Unaskable(what.to_owned()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn ids(&self) -> BTreeSet<OrderId> {
+        self.due.order.names.keys().cloned().collect()
+    }
 }
 
 impl Poller {
     /// Asks about one order, and takes note of what came of it.
     pub(super) async fn take_turn(self, turn: Turn, _permit: OwnedSemaphorePermit) {
         let started = Instant::now();
-        let mut outcome = self.ask(&turn).await;
-        self.hush(&outcome);
+        let mut outcome = self.ask(&turn).await.map_or_else(|outcome| outcome, Outcome::Answered);
+        self.caller.hush(&outcome);
         if let Outcome::Answered(answer) = &outcome
             && !self.publish(&turn, answer.clone()).await
         {
             outcome = Outcome::Unqueued;
         }
-        self.metrics.count_ask(&self.source.name, &outcome, started.elapsed());
-        if turn.hint.is_some() {
-            self.metrics.count_hints(&self.source.name, Hinted::Asked, 1);
+        self.end_turns(vec![(turn, outcome.clone())], &outcome, started).await;
+    }
+
+    /// Takes note of what came of asking about orders in one request, of each and of the request.
+    pub(super) async fn end_turns(
+        &self,
+        turns: Vec<(Turn, Outcome)>,
+        request: &Outcome,
+        started: Instant,
+    ) {
+        for (turn, outcome) in &turns {
+            self.metrics.count_ask(&self.source.name, outcome, started.elapsed());
+            if turn.hint.is_some() {
+                self.metrics.count_hints(&self.source.name, Hinted::Asked, 1);
+            }
+            self.log(turn, outcome);
         }
-        self.log(&turn, &outcome);
+        let Some((first, _)) = turns.first() else { return };
         let mut pauses = Pauses::reconnect();
         // The lease ends by itself, and the attempt is counted: it only is not known what came of it.
-        while turn.began.elapsed() < LEASE {
-            match self.note(&turn, &outcome).await {
+        while first.began.elapsed() < LEASE {
+            match self.note(&turns, request).await {
                 Ok(()) => return,
                 Err(error) => {
                     let error = anyhow::Error::new(error);
@@ -89,40 +112,24 @@ impl Poller {
         }
     }
 
-    async fn ask(&self, turn: &Turn) -> Outcome {
+    async fn ask(&self, turn: &Turn) -> Result<Answer, Outcome> {
         let source = &self.source;
         let Some(ask) = &source.provider.ask else {
-            return Outcome::Unaskable("its provider cannot be asked".to_owned());
+            return Err(Outcome::Unaskable("its provider cannot be asked".to_owned()));
         };
-        let names = &turn.due.order.names;
-        let question = match ask.question(&source.provider.auth, names, &source.credentials) {
-            Ok(question) => question,
-            Err(error) => return Outcome::Unaskable(error.to_string()),
-        };
-        // We may have been frozen since. By now somebody else may be asking.
-        if turn.began.elapsed() > LEASE.saturating_sub(LEASE_LEFT) {
-            return Outcome::Unaskable("we were away for longer than our turn".to_owned());
-        }
-        if self.is_hushed() {
-            return Outcome::Unaskable("the provider just said to come again later".to_owned());
-        }
-        let asked: BTreeSet<OrderId> = names.keys().cloned().collect();
-        let (base_url, now) = (self.base_url.as_str(), self.clock.now());
-        client::ask(&self.client, (source, base_url), ask, question, &asked, now).await
-    }
-
-    /// Asks nothing more for a moment, if that is what the provider said. For how long in all is for the
-    /// store to say.
-    fn hush(&self, outcome: &Outcome) {
-        if let Outcome::Throttled { retry_after: Some(after), .. } = outcome {
-            let until = Instant::now() + (*after).min(HUSH_MAX);
-            let mut hushed = self.hushed_until.lock().unwrap_or_else(PoisonError::into_inner);
-            *hushed = (*hushed).max(Some(until));
+        let (auth, names) = (&source.provider.auth, &turn.due.order.names);
+        let make = |asker: &Asker<'_>| ask.question(auth, asker, names);
+        let reply = self.caller.call(make, &ask.envelope.errors, || turn.may_begin()).await?;
+        reply.check(&ask.envelope, &source.credentials)?;
+        let (body, said_at, now) = (reply.body, reply.said_at, self.clock.now());
+        match source.provider.read_answer(ask, &turn.ids(), &body, said_at, now) {
+            Ok(_) => Ok(Answer { body, said_at, is_item: false }),
+            Err(error) => Err(Outcome::Unreadable(error.to_string())),
         }
     }
 
     /// Puts an answer on the queue; whether it is there.
-    async fn publish(&self, turn: &Turn, answer: Answer) -> bool {
+    pub(super) async fn publish(&self, turn: &Turn, answer: Answer) -> bool {
         let callback = Callback {
             header: CallbackHeader {
                 id: Uuid::now_v7(),
@@ -131,8 +138,9 @@ impl Poller {
                 received_at: self.clock.now(),
                 headers: Headers::default(),
                 attempt: 0,
-                asked: turn.due.order.names.keys().cloned().collect(),
+                asked: turn.ids(),
                 is_hint: false,
+                is_item: answer.is_item,
                 said_at: answer.said_at,
             },
             body: answer.body,
@@ -144,19 +152,26 @@ impl Poller {
         published.is_ok()
     }
 
-    /// Stores what came of an ask: for the order, and for the source's budget. Apart, because whoever works
+    /// Stores what came of an ask: for its orders, and for the source's budget. Apart, because whoever works
     /// on the answer holds the order just now, and all who ask about the source wait for its budget.
-    async fn note(&self, turn: &Turn, outcome: &Outcome) -> Result<(), ApplyError> {
-        let (poller, turn, outcome) = (self.clone(), turn.clone(), outcome.clone());
+    async fn note(&self, turns: &[(Turn, Outcome)], request: &Outcome) -> Result<(), ApplyError> {
+        let Some((first, _)) = turns.first() else { return Ok(()) };
+        let (key, began_at) = (first.due.key, first.began_at);
+        let mut ended = turns.to_vec();
+        ended.sort_by_key(|(turn, _)| turn.due.key);
+        let (poller, request) = (self.clone(), request.clone());
         let noting = tokio::spawn(async move {
-            if turn.is_strangers() {
-                poller.note_stranger(&turn, &outcome).await?;
-            } else {
-                poller.note_order(&turn, &outcome).await?;
+            let (strangers, known): (Vec<_>, Vec<_>) =
+                ended.into_iter().partition(|(turn, _)| turn.is_strangers());
+            for (turn, outcome) in &strangers {
+                poller.note_stranger(turn, outcome).await?;
+            }
+            if !known.is_empty() {
+                poller.note_orders(&known).await?;
             }
             // What some stranger's id brings says nothing about the source; but that we ask too often does.
-            if !turn.is_strangers() || matches!(outcome, Outcome::Throttled { .. }) {
-                poller.note_budget(turn.due.key, &outcome, turn.began_at).await?;
+            if !known.is_empty() || matches!(request, Outcome::Throttled { .. }) {
+                poller.note_budget(key, &request, began_at).await?;
             }
             Ok(())
         });
@@ -169,18 +184,26 @@ impl Poller {
         transaction.commit().await
     }
 
-    async fn note_order(&self, turn: &Turn, outcome: &Outcome) -> Result<(), ApplyError> {
+    async fn note_orders(&self, ended: &[(Turn, Outcome)]) -> Result<(), ApplyError> {
         let mut transaction = self.store.begin().await?;
-        let key = turn.due.key;
-        let is_ours = transaction.end_ask(key, turn.token, &outcome.to_string()).await?;
-        if is_ours {
-            self.note_hint(&mut transaction, turn, is_answer(outcome)).await?;
+        let mut unknown = Vec::new();
+        for (turn, outcome) in ended {
+            let key = turn.due.key;
+            let is_ours = transaction.end_ask(key, turn.token, &outcome.to_string()).await?;
+            if is_ours {
+                self.note_hint(&mut transaction, turn, is_answer(outcome)).await?;
+            }
+            if is_ours && *outcome == Outcome::NotFound {
+                unknown.push(key);
+            }
         }
-        if !is_ours || *outcome != Outcome::NotFound {
+        if unknown.is_empty() {
             return Ok(transaction.commit().await?);
         }
-        let mut apply = Apply::load_keys(transaction, &[key], self.clock.now()).await?;
-        apply.judge_again(&self.source, key, News::NotFound);
+        let mut apply = Apply::load_keys(transaction, &unknown, self.clock.now()).await?;
+        for key in &unknown {
+            apply.judge_again(&self.source, *key, News::NotFound);
+        }
         apply.write().await?;
         Ok(apply.commit().await?)
     }

@@ -146,12 +146,42 @@ fn read_value(raw: &str, depth: usize) -> Result<Json, JsonError> {
 /// [`JsonError`].
 pub fn items<'a>(body: &'a [u8], list: &Pointer) -> Result<Option<Vec<&'a [u8]>>, JsonError> {
     Json::read(body)?;
+    items_apart(body, list)
+}
+
+/// The same, where each item is checked by who reads it: one that means two things spoils no other.
+///
+/// # Errors
+/// [`JsonError`] where the body is no JSON, or the way to the list is not clear.
+pub fn items_apart<'a>(body: &'a [u8], list: &Pointer) -> Result<Option<Vec<&'a [u8]>>, JsonError> {
+    let Some(raw) = raw_at(body, list)?.filter(|raw| raw.get().starts_with('[')) else {
+        return Ok(None);
+    };
+    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|e| syntax(&e))?;
+    Ok(Some(items.into_iter().map(|item| item.get().as_bytes()).collect()))
+}
+
+/// The value at a pointer, whatever stands beside it: `None` where there is none, and for `null`.
+///
+/// # Errors
+/// [`JsonError`] where the body is no JSON, or the value or the way to it is not clear.
+pub fn value_at(body: &[u8], place: &Pointer) -> Result<Option<Json>, JsonError> {
+    let value = raw_at(body, place)?.map(|raw| read_value(raw.get(), 0)).transpose()?;
+    Ok(value.filter(|value| *value != Json::Null))
+}
+
+fn raw_at<'a>(body: &'a [u8], place: &Pointer) -> Result<Option<&'a RawValue>, JsonError> {
     let mut raw: &RawValue = serde_json::from_slice(body).map_err(|e| syntax(&e))?;
-    for step in &list.steps {
+    for step in &place.steps {
         let inner = match raw.get().as_bytes().first() {
             Some(b'{') => {
                 let Members(members) = serde_json::from_str(raw.get()).map_err(|e| syntax(&e))?;
-                members.into_iter().find(|(key, _)| key == step).map(|(_, value)| value)
+                let mut found = members.into_iter().filter(|(key, _)| key == step);
+                let inner = found.next().map(|(_, value)| value);
+                if found.next().is_some() {
+                    return Err(JsonError::DuplicateKey(step.chars().take(40).collect()));
+                }
+                inner
             }
             Some(b'[') => {
                 let items: Vec<&RawValue> =
@@ -163,11 +193,7 @@ pub fn items<'a>(body: &'a [u8], list: &Pointer) -> Result<Option<Vec<&'a [u8]>>
         let Some(inner) = inner else { return Ok(None) };
         raw = inner;
     }
-    if !raw.get().starts_with('[') {
-        return Ok(None);
-    }
-    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|e| syntax(&e))?;
-    Ok(Some(items.into_iter().map(|item| item.get().as_bytes()).collect()))
+    Ok(Some(raw))
 }
 
 /// The members of an object, also those whose key stands twice.
@@ -344,6 +370,22 @@ mod tests {
         // What is wrong anywhere is wrong.
         let twice = br#"{"list": [], "a": 1, "a": 2}"#;
         assert!(items(twice, &Pointer::member("list")).is_err());
+    }
+
+    #[test]
+    fn an_item_that_means_two_things_spoils_no_other() {
+        let list = Pointer::member("list");
+        let body = br#"{"n": 7, "list": [1, {"a": 1, "a": 2}], "m": null}"#;
+        let found = items_apart(body, &list).expect("the way is clear").expect("a list");
+        assert_eq!(found, [&b"1"[..], br#"{"a": 1, "a": 2}"#]);
+        assert_eq!(value_at(body, &Pointer::member("n")), Ok(Some(Json::Number("7".into()))));
+        for none in ["m", "o"] {
+            assert_eq!(value_at(body, &Pointer::member(none)), Ok(None));
+        }
+        assert!(value_at(body, &list).is_err(), "what is read is checked");
+        let twice = br#"{"list": [1], "list": [2]}"#;
+        assert_eq!(items_apart(twice, &list), Err(JsonError::DuplicateKey("list".into())));
+        assert!(matches!(items_apart(b"{\"list\": [1", &list), Err(JsonError::Syntax(_))));
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! A payment system's protocol, as a definition states it: how it signs, names, reads and answers.
 //! Pure: bytes and values in, values out. Nobody has to write Rust to add a provider.
 
+pub mod batch;
+pub mod body;
+pub mod envelope;
 mod exponent;
 pub mod form;
 pub mod headers;
 pub mod json;
 mod load;
+pub mod login;
+pub mod meaning;
 pub mod read;
 pub mod reply;
 pub mod request;
@@ -14,6 +19,7 @@ pub mod secret;
 pub mod signature;
 mod table;
 pub mod template;
+pub mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -291,19 +297,10 @@ impl Provider {
         date: Option<Timestamp>,
         received_at: Timestamp,
     ) -> Result<Report, Unreadable> {
+        ask.envelope.check(body)?;
         let body = Json::read(body)?;
-        ask.check_ok(&body)?;
-        let doc = Doc { body: &body, item: 0 };
-        let headers = Headers::default();
-        let mut report =
-            ask.places.read(doc, &headers, &self.words(), Origin::Answer, received_at)?;
-        if !report.names.keys().any(|name| asked.contains(name)) {
-            return Err(Unreadable::OtherOrder);
-        }
-        if let crate::order::report::Content::Said(said) = &mut report.content {
-            said.time = said.time.or(date);
-        }
-        Ok(report)
+        let report = ask.places.read_one(&body, &self.words(), Origin::Answer, received_at)?;
+        batch::about(report, asked, date)
     }
 
     /// Checks a callback's signature over its raw bytes, and how far it is to be believed.
@@ -343,8 +340,8 @@ impl Provider {
     /// The names of the credentials that asking needs.
     #[must_use]
     pub fn credentials(&self) -> BTreeSet<&str> {
-        let answer = self.ask.iter().flat_map(|ask| &ask.signature);
-        self.auth.credentials().chain(answer.map(|(name, _)| name.as_str())).collect()
+        let asks = self.ask.iter().flat_map(|ask| &ask.envelope.signature);
+        self.auth.credentials().chain(asks.map(|(name, _)| name.as_str())).collect()
     }
 
     fn words(&self) -> Words<'_> {

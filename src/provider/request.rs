@@ -4,14 +4,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
+use uuid::Uuid;
 
+use super::batch::Batch;
+use super::body::{Body, BodyFormat};
+use super::envelope::Envelope;
 use super::headers::Headers;
-use super::json::{Json, Pointer};
-use super::read::{Places, Unreadable};
+use super::login::Login;
+use super::read::Places;
 use super::secret::Secret;
-use super::signature::{KeyError, Signature, SignatureError};
-use super::template::Template;
+use super::signature::{KeyError, Signature};
+use super::template::{PathTemplate, Template};
+use super::values::Values;
 use crate::order::name::{OrderId, Role};
 
 /// An HTTP method that questions use.
@@ -46,38 +53,73 @@ impl fmt::Debug for Question {
     }
 }
 
+/// A request with places.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// How.
+    pub method: Method,
+    /// Where.
+    pub path: PathTemplate,
+    /// What to send: the first of these whose places are all known.
+    pub bodies: Vec<Body>,
+    /// How it is written.
+    pub format: BodyFormat,
+}
+
+/// Who asks, and what is of this request only.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// The source's credentials.
+    pub credentials: &'a Credentials,
+    /// The token that a login brought.
+    pub token: Option<&'a Secret>,
+    /// What makes this request another one than the last: for `{uuid}`.
+    pub uuid: Uuid,
+}
+
 /// How we prove who we are.
 #[derive(Clone, Default)]
 pub struct Auth {
-    /// Headers, with places for credentials.
+    /// Headers, with places for credentials and for `{uuid}`.
     pub headers: BTreeMap<String, Template>,
+    /// HTTP Basic: user and password.
+    pub basic: Option<(Template, Template)>,
     /// A signature over the body, and the name of the credential that it is made with.
     pub sign: Option<(String, Signature)>,
+    /// A request that brings a token, for all others.
+    pub login: Option<Login>,
+    /// Whether we show a certificate when we connect.
+    pub has_client_certificate: bool,
 }
+
+/// The credentials of a client certificate: the certificate with its chain, and its key, in PEM.
+pub const CLIENT_CERTIFICATE: [&str; 2] = ["client_certificate", "client_key"];
 
 // By hand: an author may have written a credential into a header's text.
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<&str> = self.headers.keys().map(String::as_str).collect();
-        f.debug_struct("Auth").field("headers", &headers).field("sign", &self.sign).finish()
+        f.debug_struct("Auth")
+            .field("headers", &headers)
+            .field("has_basic", &self.basic.is_some())
+            .field("sign", &self.sign)
+            .field("login", &self.login)
+            .field("has_client_certificate", &self.has_client_certificate)
+            .finish()
     }
 }
 
 /// How to ask about one order.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// How.
-    pub method: Method,
-    /// Where, with places for the order's ids.
-    pub path: Template,
-    /// What to send, as a JSON object: the first of these whose places are all known.
-    pub bodies: Vec<BTreeMap<String, Template>>,
+    /// The question, with places for the order's ids.
+    pub request: Request,
     /// Where things are in the answer.
     pub places: Places,
-    /// What an answer must say to be one.
-    pub ok: Option<(Pointer, String)>,
-    /// How the answer is signed, and the name of the credential that checks it.
-    pub signature: Option<(String, Signature)>,
+    /// What makes an answer one.
+    pub envelope: Envelope,
+    /// How to ask about several at once.
+    pub batch: Option<Batch>,
 }
 
 /// Why no question can be made.
@@ -95,10 +137,44 @@ pub enum QuestionError {
     /// A credential cannot be made into a key.
     #[error("the credential `{0}` is not in the encoding that the provider's definition says")]
     Key(String),
+    /// HTTP Basic parts the two at the first `:`.
+    #[error("the user's name for HTTP Basic must not hold a `:`")]
+    User,
 }
 
 /// A source's credentials, by the names that the definition uses.
 pub type Credentials = BTreeMap<String, Secret>;
+
+impl Request {
+    /// The path and the body, filled; `None` where something is not known.
+    #[must_use]
+    pub fn fill(&self, values: &Values<'_>) -> Option<(String, Vec<u8>)> {
+        let path = self.path.fill(values)?;
+        if self.bodies.is_empty() {
+            return Some((path, Vec::new()));
+        }
+        Some((path, self.bodies.iter().find_map(|body| body.fill(self.format, values))?))
+    }
+
+    /// The request, ready to be sent.
+    ///
+    /// # Errors
+    /// [`QuestionError`] where an id or a credential is missing.
+    pub(super) fn question(
+        &self,
+        auth: &Auth,
+        asker: &Asker<'_>,
+        values: &Values<'_>,
+    ) -> Result<Question, QuestionError> {
+        let (path, body) = self.fill(values).ok_or(QuestionError::NoId)?;
+        let mut headers = auth.headers(asker, &body)?;
+        headers.push("accept", "application/json");
+        if !body.is_empty() {
+            headers.push("content-type", self.format.content_type());
+        }
+        Ok(Question { method: self.method, path, headers, body })
+    }
+}
 
 impl Ask {
     /// Makes the question about an order that is known by these names.
@@ -108,88 +184,61 @@ impl Ask {
     pub fn question(
         &self,
         auth: &Auth,
+        asker: &Asker<'_>,
         names: &BTreeMap<OrderId, Role>,
-        credentials: &Credentials,
     ) -> Result<Question, QuestionError> {
-        let id = |wanted: Role| {
-            names.iter().find(|(_, role)| **role == wanted).map(|(id, _)| id.as_str())
-        };
-        let known = |place: &str| match place {
-            "order_id" => id(Role::Merchant),
-            "provider_id" => id(Role::Provider),
-            _ => None,
-        };
-        let path = self.path.fill_path(&known).ok_or(QuestionError::NoId)?;
-        let body = if self.bodies.is_empty() {
-            Vec::new()
-        } else {
-            let fill = |body: &BTreeMap<String, Template>| -> Option<BTreeMap<String, String>> {
-                body.iter().map(|(key, value)| Some((key.clone(), value.fill(&known)?))).collect()
-            };
-            let filled = self.bodies.iter().find_map(fill).ok_or(QuestionError::NoId)?;
-            // Values are texts, escaped by the serializer: an id cannot add a field.
-            serde_json::to_vec(&filled).map_err(|_| QuestionError::NoId)?
-        };
-        let mut headers = auth.headers(credentials, &body)?;
-        headers.push("accept", "application/json");
-        if !body.is_empty() {
-            headers.push("content-type", "application/json");
-        }
-        Ok(Question { method: self.method, path, headers, body })
+        self.request.question(auth, asker, &ids(names))
     }
 
-    /// Checks that an answer was made by the provider, over its raw bytes.
-    ///
-    /// # Errors
-    /// [`SignatureError`] where the provider signs its answers and this one is not signed so.
-    pub fn verify(
-        &self,
-        headers: &Headers,
-        body: &[u8],
-        credentials: &Credentials,
-    ) -> Result<(), SignatureError> {
-        match &self.signature {
-            None => Ok(()),
-            Some((credential, signature)) => {
-                signature.verify(headers, body, credentials.get(credential))
-            }
-        }
-    }
-
-    /// Whether an answer says that it is one.
-    pub(super) fn check_ok(&self, body: &Json) -> Result<(), Unreadable> {
-        let Some((place, wanted)) = &self.ok else {
-            return Ok(());
-        };
-        match body.at(place) {
-            Some(Json::Text(said)) if said == wanted => Ok(()),
-            said => Err(Unreadable::NotOk {
-                said: match said {
-                    Some(Json::Text(said)) => said.chars().take(40).collect(),
-                    Some(other) => other.sort().to_owned(),
-                    None => "nothing".to_owned(),
-                },
-                place: place.to_string(),
-                wanted: wanted.clone(),
-            }),
-        }
+    /// Whether the provider can be asked about an order that is known by these names.
+    #[must_use]
+    pub fn is_askable(&self, names: &BTreeMap<OrderId, Role>) -> bool {
+        self.request.fill(&ids(names)).is_some()
     }
 }
 
+fn ids(names: &BTreeMap<OrderId, Role>) -> Values<'_> {
+    let mut values = Values::default();
+    for (place, role) in [("order_id", Role::Merchant), ("provider_id", Role::Provider)] {
+        if let Some(id) = id_of(names, role) {
+            values = values.with(place, id);
+        }
+    }
+    values
+}
+
+/// The id by which the merchant, or the provider, knows an order.
+pub(super) fn id_of(names: &BTreeMap<OrderId, Role>, wanted: Role) -> Option<&str> {
+    names.iter().find(|(_, role)| **role == wanted).map(|(id, _)| id.as_str())
+}
+
 impl Auth {
-    fn headers(&self, credentials: &Credentials, body: &[u8]) -> Result<Headers, QuestionError> {
-        let missing = |name: &str| QuestionError::NoCredential(name.to_owned());
-        let known = |name: &str| credentials.get(name).map(Secret::expose);
+    fn headers(&self, asker: &Asker<'_>, body: &[u8]) -> Result<Headers, QuestionError> {
         let mut headers = Headers::default();
         for (name, template) in &self.headers {
-            let value = template.fill(&known).ok_or_else(|| {
-                let places = template.places();
-                missing(places.into_iter().find(|place| known(place).is_none()).unwrap_or(name))
-            })?;
-            headers.push(name, value);
+            headers.push(name, asker.fill(template)?);
+        }
+        if let (Some(login), Some(token)) = (&self.login, asker.token) {
+            for (name, template) in &login.send {
+                let known = |place: &str| match place {
+                    "token" => Some(token.expose()),
+                    _ => None,
+                };
+                let value = template.fill(&known);
+                headers.push(name, value.ok_or(QuestionError::NoCredential("token".to_owned()))?);
+            }
+        }
+        if let Some((user, password)) = &self.basic {
+            let (user, password) = (asker.fill(user)?, asker.fill(password)?);
+            if user.contains(':') {
+                return Err(QuestionError::User);
+            }
+            let both = BASE64_STANDARD.encode(format!("{user}:{password}"));
+            headers.push("authorization", format!("Basic {both}"));
         }
         if let Some((name, signature)) = &self.sign {
-            let secret = credentials.get(name).ok_or_else(|| missing(name))?;
+            let missing = || QuestionError::NoCredential(name.clone());
+            let secret = asker.credentials.get(name).ok_or_else(missing)?;
             let signed = signature.sign(body, secret);
             let value = signed.map_err(|KeyError| QuestionError::Key(name.clone()))?;
             headers.push(&signature.header, value);
@@ -199,7 +248,27 @@ impl Auth {
 
     /// The names of the credentials that it needs.
     pub(super) fn credentials(&self) -> impl Iterator<Item = &str> {
-        let places = self.headers.values().flat_map(Template::places);
-        places.chain(self.sign.iter().map(|(name, _)| name.as_str()))
+        let basic = self.basic.iter().flat_map(|(user, password)| [user, password]);
+        let places = self.headers.values().chain(basic).flat_map(Template::places);
+        let login = self.login.iter().flat_map(Login::credentials);
+        let certificate = CLIENT_CERTIFICATE.into_iter().filter(|_| self.has_client_certificate);
+        let sign = self.sign.iter().map(|(name, _)| name.as_str());
+        places.filter(|place| *place != "uuid").chain(login).chain(certificate).chain(sign)
+    }
+}
+
+impl Asker<'_> {
+    /// A text with places for credentials.
+    fn fill(&self, template: &Template) -> Result<String, QuestionError> {
+        let uuid = self.uuid.to_string();
+        let known = |place: &str| match place {
+            "uuid" => Some(uuid.as_str()),
+            place => self.credentials.get(place).map(Secret::expose),
+        };
+        template.fill(&known).ok_or_else(|| {
+            let mut places = template.places().into_iter();
+            let missing = places.find(|place| known(place).is_none()).unwrap_or_default();
+            QuestionError::NoCredential(missing.to_owned())
+        })
     }
 }

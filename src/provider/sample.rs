@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::Provider;
 use super::headers::Headers;
 use super::json::Json;
-use super::read::Doc;
 use super::table::SampleTable;
 use crate::order::decide::{Seen, decide};
 use crate::order::joined::Order;
@@ -99,9 +98,7 @@ impl Sample {
         let ask = provider.ask.as_ref().ok_or("the definition has no [ask]")?;
         // A sample is the answer about itself, whatever order that is.
         let any = Json::read(body).map_err(|error| error.to_string())?;
-        let doc = Doc { body: &any, item: 0 };
-        let headers = Headers::default();
-        let report = ask.places.read(doc, &headers, &provider.words(), Origin::Answer, now);
+        let report = ask.places.read_one(&any, &provider.words(), Origin::Answer, now);
         let asked = report.map_err(|error| error.to_string())?.names.into_keys().collect();
         provider.read_answer(ask, &asked, body, None, now).map_err(|error| error.to_string())
     }

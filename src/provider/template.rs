@@ -1,12 +1,15 @@
 //! Texts with places, such as `/orders/{order_id}/`: filled, and encoded by where they stand. No
 //! template engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What RFC 3986 calls unreserved stays as it is; everything else in a value is encoded, also `/`.
-const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use super::values::Values;
+
+/// What RFC 3986 calls unreserved stays as it is; everything else in a value is encoded, also `/`, `&` and
+/// `+`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text with places.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,16 +74,7 @@ impl Template {
     /// The text with every place filled as it is; `None` where a value is not known.
     #[must_use]
     pub fn fill<'a>(&self, known: &impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-        self.fill_with(known, |value| value.to_owned())
-    }
-
-    /// The same as part of a URL's path: values are percent-encoded. `None` also for a value that is
-    /// `.` or `..`: whoever normalises the URL removes it, in any encoding (RFC 3986, 6.2.2), and would
-    /// ask for something else.
-    #[must_use]
-    pub fn fill_path<'a>(&self, known: &impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-        let known = |name: &str| known(name).filter(|value| !matches!(*value, "." | ".."));
-        self.fill_with(&known, |value| utf8_percent_encode(value, IN_PATH).to_string())
+        self.fill_with(known, str::to_owned)
     }
 
     fn fill_with<'a>(
@@ -88,11 +82,78 @@ impl Template {
         known: &impl Fn(&str) -> Option<&'a str>,
         encode: impl Fn(&str) -> String,
     ) -> Option<String> {
+        self.fill_pieces(|name| known(name).map(&encode))
+    }
+
+    fn fill_pieces(&self, known: impl Fn(&str) -> Option<String>) -> Option<String> {
         let fill = |piece: &Piece| match piece {
             Piece::Text(text) => Some(text.clone()),
-            Piece::Place(name) => known(name).map(&encode),
+            Piece::Place(name) => known(name),
         };
         self.pieces.iter().map(fill).collect()
+    }
+}
+
+/// Where a request goes: a path, and what stands behind its `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathTemplate {
+    path: Template,
+    /// `name={place}` each.
+    query: Vec<Template>,
+}
+
+impl std::str::FromStr for PathTemplate {
+    type Err = TemplateError;
+
+    fn from_str(text: &str) -> Result<Self, TemplateError> {
+        let (path, query) = match text.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (text, None),
+        };
+        let parts = query.into_iter().flat_map(|query| query.split('&')).map(str::parse);
+        Ok(Self { path: path.parse()?, query: parts.collect::<Result<_, _>>()? })
+    }
+}
+
+impl PathTemplate {
+    /// The names of its places.
+    #[must_use]
+    pub fn places(&self) -> BTreeSet<&str> {
+        self.path_places().into_iter().chain(self.query.iter().flat_map(Template::places)).collect()
+    }
+
+    /// The names of the places that stand before the `?`.
+    #[must_use]
+    pub fn path_places(&self) -> BTreeSet<&str> {
+        self.path.places()
+    }
+
+    /// The path with every place filled; `None` where a value is not known. Values are percent-encoded, and
+    /// the ids of a list parted by commas. What is left out takes its part of the query with it.
+    ///
+    /// `None` also for a value in the path that is `.` or `..`: whoever normalises the URL removes it, in
+    /// any encoding (RFC 3986, 6.2.2), and would ask for something else.
+    #[must_use]
+    pub fn fill(&self, values: &Values<'_>) -> Option<String> {
+        let encode = |value: &str| utf8_percent_encode(value, RESERVED).to_string();
+        let in_path = |name: &str| values.text(name).filter(|value| !matches!(*value, "." | ".."));
+        let mut filled = self.path.fill_with(&in_path, encode)?;
+        let lists: BTreeMap<&str, String> = values
+            .lists()
+            .map(|(name, ids)| {
+                (name, ids.iter().map(|id| encode(id)).collect::<Vec<_>>().join(","))
+            })
+            .collect();
+        let mut mark = '?';
+        for part in self.query.iter().filter(|part| !values.leaves_out(part)) {
+            filled.push(mark);
+            filled.push_str(&part.fill_pieces(|name| match lists.get(name) {
+                Some(list) => Some(list.clone()),
+                None => values.text(name).map(encode),
+            })?);
+            mark = '&';
+        }
+        Some(filled)
     }
 }
 
@@ -100,20 +161,41 @@ impl Template {
 mod tests {
     use super::*;
 
+    fn fill(template: &str, value: &str) -> Option<String> {
+        let template: PathTemplate = template.parse().expect("a template");
+        template.fill(&Values::default().with("order_id", value))
+    }
+
     #[test]
     fn places_are_filled_and_encoded_by_where_they_stand() {
         let template: Template = "/orders/{order_id}/x".parse().expect("a template");
-        let known = |value: &'static str| move |name: &str| (name == "order_id").then_some(value);
-        assert_eq!(template.fill(&known("a/b")).as_deref(), Some("/orders/a/b/x"));
-        assert_eq!(
-            template.fill_path(&known("a/b é?#")).as_deref(),
-            Some("/orders/a%2Fb%20%C3%A9%3F%23/x")
-        );
-        assert_eq!(template.fill_path(&known("..")), None);
-        assert_eq!(template.fill_path(&known(".")), None);
-        assert_eq!(template.fill_path(&known("...")).as_deref(), Some("/orders/.../x"));
+        let known = |name: &str| (name == "order_id").then_some("a/b");
+        assert_eq!(template.fill(&known).as_deref(), Some("/orders/a/b/x"));
         assert_eq!(template.fill(&|_| None), None);
         assert_eq!(template.places().into_iter().collect::<Vec<_>>(), ["order_id"]);
+        let path = "/orders/{order_id}/x";
+        assert_eq!(fill(path, "a/b \u{e9}?#").as_deref(), Some("/orders/a%2Fb%20%C3%A9%3F%23/x"));
+        assert_eq!(fill(path, ".."), None);
+        assert_eq!(fill(path, "."), None);
+        assert_eq!(fill(path, "...").as_deref(), Some("/orders/.../x"));
+        assert_eq!(fill("/orders/{other}", "1"), None);
+    }
+
+    #[test]
+    fn a_value_in_a_query_stays_one_value() {
+        let path = "/orders?id={order_id}&fields=all&x={order_id}";
+        assert_eq!(
+            fill(path, "a&b=c+d ?#%").as_deref(),
+            Some("/orders?id=a%26b%3Dc%2Bd%20%3F%23%25&fields=all&x=a%26b%3Dc%2Bd%20%3F%23%25")
+        );
+        assert_eq!(fill("/orders?id={order_id}", "..").as_deref(), Some("/orders?id=.."));
+        let template: PathTemplate = "/orders?ids={order_ids}".parse().expect("a template");
+        let values = Values::default().with_list("order_ids", vec!["1", "a,b"]);
+        assert_eq!(template.fill(&values).as_deref(), Some("/orders?ids=1,a%2Cb"));
+        let template: PathTemplate = "/feed?since={cursor}&limit=5".parse().expect("a template");
+        let values = Values::default().without("cursor");
+        assert_eq!(template.fill(&values).as_deref(), Some("/feed?limit=5"));
+        assert_eq!(template.fill(&Values::default()), None);
     }
 
     #[test]

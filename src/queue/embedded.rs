@@ -260,6 +260,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
         is_hint: false,
+        is_item: false,
         said_at: None,
     };
     let header: CallbackHeader = serde_json::from_str(&header).unwrap_or_else(unreadable);

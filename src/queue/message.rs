@@ -48,6 +48,9 @@ pub struct CallbackHeader {
     /// Nobody vouches for what it says: it is a reason to ask, and nothing more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_hint: bool,
+    /// For an answer: it is one of several that came in one body.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_item: bool,
     /// For an answer: when the provider gave it, by its own clock (`Date`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_at: Option<Timestamp>,
@@ -120,6 +123,7 @@ mod tests {
             attempt: 3,
             asked: BTreeSet::new(),
             is_hint: false,
+            is_item: false,
             said_at: None,
         };
         Callback { header, body: body.to_vec() }

@@ -165,6 +165,7 @@ impl Receiver {
                 attempt: 0,
                 asked: std::collections::BTreeSet::new(),
                 is_hint,
+                is_item: false,
                 said_at: None,
             },
             body: body.to_vec(),

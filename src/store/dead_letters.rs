@@ -303,6 +303,7 @@ fn letter(row: &impl StoredRow) -> Result<DeadLetter, StoreError> {
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
         is_hint: false,
+        is_item: false,
         said_at: None,
     };
     let callback = Callback { header, body: row.bytes(4)? };

@@ -207,10 +207,17 @@ fn read<'a>(
         Origin::Answer => {
             let missing = || format!("{} cannot be asked any more", source.provider.title);
             let ask = source.provider.ask.as_ref().ok_or_else(missing)?;
-            source
-                .provider
-                .read_answer(ask, &header.asked, &callback.body, header.said_at, header.received_at)
-                .map(|report| vec![report])
+            let (asked, body) = (&header.asked, &callback.body[..]);
+            let (said_at, received_at) = (header.said_at, header.received_at);
+            let provider = &source.provider;
+            let report = match (header.is_item, &ask.batch) {
+                (false, _) => provider.read_answer(ask, asked, body, said_at, received_at),
+                (true, Some(batch)) => {
+                    provider.read_answer_item(batch, asked, body, said_at, received_at)
+                }
+                (true, None) => return Err(missing()),
+            };
+            report.map(|report| vec![report])
         }
         Origin::Feed | Origin::Action | Origin::Registration | Origin::Operator => {
             return Err(format!("no way to read what came by {}", header.origin.as_str()));

@@ -120,9 +120,8 @@ impl<'a> Read<'a> {
         let own: Vec<(&OrderId, &Role)> = own.collect();
         let names: BTreeMap<OrderId, Role> =
             own.iter().map(|(id, role)| ((*id).clone(), **role)).collect();
-        let provider = &source.provider;
-        let question = provider.ask.as_ref()?.question(&provider.auth, &names, &source.credentials);
-        question.is_ok().then(|| own.first().map(|(id, _)| (*id, names)))?
+        let is_askable = source.provider.ask.as_ref()?.is_askable(&names);
+        is_askable.then(|| own.first().map(|(id, _)| (*id, names)))?
     }
 }
 

@@ -248,6 +248,98 @@ fn every_mistake_in_a_ledger_is_placed_and_explained() {
     insta::assert_snapshot!(text);
 }
 
+/// What else a definition may say about asking.
+const ASKING: &str = r#"
+[auth]
+basic = { user = "{login}", password = "{password}" }
+headers = { Idempotency-Key = "{uuid}" }
+client_certificate = true
+
+[auth.login]
+method = "POST"
+path = "/login"
+body = { login = "{login}", password = "{password}", scopes = ["orders", 1, true, 0.5] }
+token = "/token"
+expires = { at = "/expires_in", format = "seconds" }
+life_secs = 900
+send = { X-Token = "{token}" }
+
+[ask]
+method = "POST"
+path = "/payments?x={order_id}"
+body = [{ id = "{order_id:number}" }, { name = "{order_id}" }]
+answer = { at = "/list/0" }
+
+[[ask.error]]
+status = [400, 422]
+at = "/code"
+is = "E_UNKNOWN"
+means = "not_found"
+
+[ask.batch]
+method = "POST"
+path = "/payments/list"
+body = { filter = { ids = "{order_ids:number}" } }
+max = 25
+items = "/list"
+missing = "not_found"
+"#;
+
+const ASKING_MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "a body that is a text",
+        "body = [{ id = \"{order_id:number}\" }, { name",
+        "body = \"x\" # { name",
+    ),
+    ("a body with GET", "\"POST\"\npath = \"/payments?", "\"GET\"\npath = \"/payments?"),
+    ("a place of another request", "?x={order_id}", "?x={order_ids}"),
+    ("a place that is not known in a body", "\"{order_id}\" }]", "\"{token}\" }]"),
+    ("a time in a body", "name = \"{order_id}\"", "name = 2025-11-20"),
+    ("a list that is not alone", "ids = \"{order_ids:number}\"", "ids = \"x-{order_ids}\""),
+    ("a list in a path", "\"/payments/list\"", "\"/payments/{order_ids}\""),
+    ("a batch without a list", "ids = \"{order_ids:number}\"", "ids = 1"),
+    ("a batch of two lists", "filter = {", "other = \"{provider_ids}\", filter = {"),
+    ("a place of one order in a batch", "filter = {", "other = \"{order_id}\", filter = {"),
+    ("a batch of one", "max = 25", "max = 1"),
+    ("a form that nests", "path = \"/login\"", "path = \"/login\"\nformat = \"form\""),
+    ("a status that is none", "[400, 422]", "[40, 422]"),
+    ("a status that is a text", "[400, 422]", "\"400\""),
+    ("an error without a text", "is = \"E_UNKNOWN\"\n", ""),
+    ("an error without a place", "at = \"/code\"\n", ""),
+    ("every success an error", "[400, 422]\nat = \"/code\"\nis = \"E_UNKNOWN\"", "200"),
+    ("a meaning that is none", "means = \"not_found\"", "means = \"unknown\""),
+    ("what is missing means nothing", "missing = \"not_found\"", "missing = \"paid\""),
+    (
+        "Basic beside the header that it is",
+        "{ Idempotency-Key",
+        "{ Authorization = \"x\", Idempotency-Key",
+    ),
+    ("a token that is sent nowhere", "{ X-Token = \"{token}\" }", "{}"),
+    ("a place beside the token", "\"{token}\"", "\"{login}\""),
+    ("a header of two lines", "\"{token}\"", "\"{token}\\n\""),
+    ("a token's life without an end", "life_secs = 900", "life_secs = 0"),
+    ("an expiry that is none", "format = \"seconds\"", "format = \"minutes\""),
+    ("a login without a token", "token = \"/token\"\n", ""),
+];
+
+#[test]
+fn every_mistake_in_asking_is_placed_and_explained() {
+    let (start, rest) = GOOD.split_once("[ask]").unwrap();
+    let (_, samples) = rest.split_once("[[sample]]").unwrap();
+    let good = format!("{start}{ASKING}\n[[sample]]{samples}");
+    let provider = Provider::load("asking.toml", &good).unwrap_or_else(|m| panic!("{m}"));
+    let credentials: Vec<&str> = provider.credentials().into_iter().collect();
+    assert_eq!(credentials, ["client_certificate", "client_key", "login", "password"]);
+    let mut text = String::new();
+    for (what, from, to) in ASKING_MISTAKES {
+        assert!(good.contains(from), "{what}: {from}");
+        let wrong = good.replacen(from, to, 1);
+        let mistakes = Provider::load("asking.toml", &wrong).expect_err(what);
+        text.push_str(&format!("# {what}\n{mistakes}\n\n"));
+    }
+    insta::assert_snapshot!(text);
+}
+
 #[test]
 fn all_mistakes_are_found_at_once() {
     let wrong = GOOD

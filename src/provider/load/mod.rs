@@ -2,10 +2,12 @@
 //! load, and all of it is reported.
 
 mod ask;
+mod auth;
 mod callback;
 mod kind;
 mod machine;
 mod places;
+mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,7 +17,8 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use ask::{load_ask, load_auth};
+use ask::load_ask;
+use auth::load_auth;
 use callback::{check_header, load_called_back, load_challenge, load_content_types, load_reply};
 use kind::load_kinds;
 use machine::load_machine;

@@ -118,6 +118,17 @@ impl Places {
         })
     }
 
+    /// Reads a body of one report, that came with no headers to look at.
+    pub(super) fn read_one(
+        &self,
+        body: &Json,
+        words: &Words<'_>,
+        origin: Origin,
+        received_at: Timestamp,
+    ) -> Result<Report, Unreadable> {
+        self.read(Doc { body, item: 0 }, &Headers::default(), words, origin, received_at)
+    }
+
     /// A header that stands twice says nothing: the digest tells one event from another as well.
     fn read_event_id(&self, doc: Doc<'_>, headers: &Headers) -> Result<Option<String>, Unreadable> {
         let header = self.event_id_header.as_deref();

@@ -2,6 +2,8 @@
 //! `definitions/README.md` explains every key to authors.
 
 mod ask;
+mod auth;
+mod body;
 mod callback;
 mod event;
 mod kind;
@@ -13,7 +15,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub(super) use ask::{AskTable, AuthTable, SignTable};
+pub(super) use ask::{AskTable, BatchTable, ErrorTable, Missing, OkTable};
+pub(super) use auth::{AuthTable, ExpiryWord, LoginTable, SignTable};
+pub(super) use body::Bodies;
 pub(super) use callback::{CallbackTable, ChallengeTable, ReplyTable};
 pub(super) use event::{EventTable, MatchingTable, PlacesTable};
 pub(super) use kind::{Counters, KindTable, MoneyTable, OperationTable};

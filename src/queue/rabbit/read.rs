@@ -50,6 +50,7 @@ pub(super) fn raw(message: &Message, now: Timestamp) -> Callback {
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
         is_hint: false,
+        is_item: false,
         said_at: None,
     };
     Callback { header, body: message.data.clone() }

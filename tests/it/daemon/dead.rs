@@ -46,6 +46,7 @@ fn callback(body: &str, origin: Origin) -> Callback {
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
         is_hint: false,
+        is_item: false,
         said_at: None,
     };
     Callback { header, body: body.as_bytes().to_vec() }

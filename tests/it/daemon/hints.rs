@@ -81,6 +81,7 @@ async fn a_hint_is_never_buried(store: &Store) {
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
         is_hint,
+        is_item: false,
         said_at: None,
     };
     let letter = |is_hint| DeadLetter {

@@ -49,7 +49,7 @@ fn env(plant: &str) -> [(&str, &str); 3] {
 }
 
 /// Starts a daemon, perhaps by another program, which becomes it.
-fn spawn(file: &Path, by: &[&str], roles: &str, env: &[(&str, &str)]) -> Child {
+pub(crate) fn spawn(file: &Path, by: &[&str], roles: &str, env: &[(&str, &str)]) -> Child {
     let words = [by, &[env!("CARGO_BIN_EXE_pawl"), "serve", "--roles", roles, "--config"]].concat();
     Command::new(words[0])
         .args(&words[1..])
@@ -97,7 +97,7 @@ impl Process {
         spawn(&file, by, roles, &env(plant))
     }
 
-    async fn heard(mut child: Child) -> Self {
+    pub(crate) async fn heard(mut child: Child) -> Self {
         let said = Said::default();
         let mut reading = tokio::task::JoinSet::new();
         // What it says is read to its end, so that it can go on saying it.

@@ -119,6 +119,7 @@ pub(crate) fn callback(clock: &Clock, n: usize) -> Callback {
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
         is_hint: false,
+        is_item: false,
         said_at: None,
     };
     Callback { header, body: format!("body {n} \0\u{1f600}").into_bytes() }

@@ -384,6 +384,7 @@ async fn dead_letters_stay_as_they_are(store: &Store) {
                 attempt: 0,
                 asked: std::collections::BTreeSet::new(),
                 is_hint: false,
+                is_item: false,
                 said_at: None,
             },
             body: b"\0\xff".to_vec(),

@@ -9,7 +9,7 @@ use pawl::order::report::{Content, Origin, Report, Said};
 use pawl::order::rules::Policy;
 use pawl::provider::Unreadable;
 use pawl::provider::headers::Headers;
-use pawl::provider::request::{Credentials, Method, QuestionError};
+use pawl::provider::request::{Asker, Credentials, Method, QuestionError};
 use pawl::provider::secret::Secret;
 use pawl::provider::signature::SignatureError;
 
@@ -129,12 +129,16 @@ fn an_answer_never_passes_as_a_callback() {
     assert!(matches!(read(&envelope), Err(Unreadable::Missing { what: "order id", .. })));
 }
 
+fn asker(credentials: &Credentials) -> Asker<'_> {
+    Asker { credentials, token: None, uuid: uuid::Uuid::nil() }
+}
+
 #[test]
 fn the_question_is_signed_over_its_exact_body() {
     let provider = flypay();
     let ask = provider.ask.as_ref().unwrap();
     let known = names(&[("ord-1001", Role::Merchant)]);
-    let question = ask.question(&provider.auth, &known, &credentials()).unwrap();
+    let question = ask.question(&provider.auth, &asker(&credentials()), &known).unwrap();
     assert_eq!((question.method, question.path.as_str()), (Method::Post, "/v2/order/status"));
     assert_eq!(question.body, br#"{"order_id":"ord-1001"}"#);
     let headers: Vec<_> = question.headers.iter().collect();
@@ -153,11 +157,11 @@ fn the_question_is_signed_over_its_exact_body() {
     assert!(!format!("{:?}", provider.auth).contains("Template"), "{:?}", provider.auth);
     // The provider's own id is the surer one.
     let both = names(&[("ord-1001", Role::Merchant), (UUID, Role::Provider)]);
-    let question = ask.question(&provider.auth, &both, &credentials()).unwrap();
+    let question = ask.question(&provider.auth, &asker(&credentials()), &both).unwrap();
     assert_eq!(question.body, format!(r#"{{"order_uuid":"{UUID}"}}"#).as_bytes());
     // An id is a value, and cannot become a field.
     let odd = names(&[(r#"x","admin":"1"#, Role::Merchant)]);
-    let question = ask.question(&provider.auth, &odd, &credentials()).unwrap();
+    let question = ask.question(&provider.auth, &asker(&credentials()), &odd).unwrap();
     assert_eq!(question.body, br#"{"order_id":"x\",\"admin\":\"1"}"#);
 }
 
@@ -166,7 +170,7 @@ fn without_an_id_or_a_credential_there_is_no_question() {
     let provider = flypay();
     let ask = provider.ask.as_ref().unwrap();
     let error = |names: &BTreeMap<OrderId, Role>, credentials: &Credentials| {
-        ask.question(&provider.auth, names, credentials).expect_err("no question")
+        ask.question(&provider.auth, &asker(credentials), names).expect_err("no question")
     };
     let nameless = names(&[("x", Role::Other)]);
     assert_eq!(error(&nameless, &credentials()), QuestionError::NoId);
@@ -182,14 +186,15 @@ fn an_answer_must_be_signed_and_be_about_the_order_that_was_asked_about() {
     let ask = provider.ask.as_ref().unwrap();
     let asked = |id: &str| BTreeSet::from([OrderId::new(id).unwrap()]);
     let body = format!(r#"{{"status":"success","data":{}}}"#, callback(""));
-    let (_, signature) = ask.signature.as_ref().unwrap();
+    let (_, signature) = ask.envelope.signature.as_ref().unwrap();
     let signed = signature.sign(body.as_bytes(), &Secret::new("fp_secret_demo").unwrap()).unwrap();
     let headers = [("signature", signed)].into_iter().collect();
-    assert_eq!(ask.verify(&headers, body.as_bytes(), &credentials()), Ok(()));
+    assert_eq!(ask.envelope.verify(&headers, body.as_bytes(), &credentials()), Ok(()));
     let forged = body.replace("150.00", "151.00");
-    let wrong = ask.verify(&headers, forged.as_bytes(), &credentials());
+    let wrong = ask.envelope.verify(&headers, forged.as_bytes(), &credentials());
     assert_eq!(wrong, Err(SignatureError::Wrong));
-    let missing = ask.verify(&[("x", "y")].into_iter().collect(), body.as_bytes(), &credentials());
+    let missing =
+        ask.envelope.verify(&[("x", "y")].into_iter().collect(), body.as_bytes(), &credentials());
     assert_eq!(missing, Err(SignatureError::Missing));
 
     let read = |body: &str, id| provider.read_answer(ask, &asked(id), body.as_bytes(), None, at(0));

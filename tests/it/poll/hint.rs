@@ -35,6 +35,7 @@ fn hint(pawl: &Pawl, body: &str) -> Callback {
         attempt: 0,
         asked: std::collections::BTreeSet::new(),
         is_hint: true,
+        is_item: false,
         said_at: None,
     };
     Callback { header, body: body.as_bytes().to_vec() }

@@ -1,7 +1,12 @@
 //! Asking: what callbacks missed is found, and nobody is asked more than the schedule says.
 
+mod auth;
+mod batch;
+mod certificate;
+pub(crate) mod desk;
 mod fault;
 mod hint;
+mod meaning;
 mod pause;
 mod schedule;
 mod several;
