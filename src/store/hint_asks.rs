@@ -230,7 +230,7 @@ impl Transaction {
                 sqlx::query(
                     "-- hint_asks.begin_hints
                      update hints set token = $3, tries = tries + 1,
-                         lease_until = $4 + make_interval(secs => $5 * power(2, tries))
+                         lease_until = $4::timestamptz + make_interval(secs => $5::float8 * power(2, tries))
                      where source = $1 and order_id = any($2)",
                 )
                 .bind(source)

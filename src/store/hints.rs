@@ -28,19 +28,19 @@ pub struct NewHint {
 pub const STRANGERS_MAX: i64 = 1000;
 
 impl Transaction {
-    /// The first id of each of these orders.
+    /// By which id a hint about each of these orders waits: the one that a hint waits by already, else the
+    /// first of all, whichever the hint names.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn first_names(
-        &mut self,
-        keys: &[Uuid],
-    ) -> Result<BTreeMap<Uuid, String>, StoreError> {
+    pub async fn hint_ids(&mut self, keys: &[Uuid]) -> Result<BTreeMap<Uuid, String>, StoreError> {
         match self {
             Self::Sqlite(transaction) => sqlx::query(
-                "-- hints.first_names
-                 select order_key, min(id) from order_ids
-                 where order_key in (select unhex(value) from json_each(?)) group by order_key",
+                "-- hints.hint_ids
+                 select n.order_key, coalesce((select min(h.order_id) from hints h
+                     where h.order_key = n.order_key), min(n.id))
+                 from order_ids n where n.order_key in (select unhex(value) from json_each(?))
+                 group by n.order_key",
             )
             .bind(key_list(keys)?)
             .fetch_all(&mut **transaction)
@@ -49,8 +49,10 @@ impl Transaction {
             .map(|row| Ok((row.uuid(0)?, row.text(1)?)))
             .collect(),
             Self::Postgres(transaction) => sqlx::query(
-                "-- hints.first_names
-                 select order_key, min(id) from order_ids where order_key = any($1) group by order_key",
+                "-- hints.hint_ids
+                 select n.order_key, coalesce((select min(h.order_id) from hints h
+                     where h.order_key = n.order_key), min(n.id))
+                 from order_ids n where n.order_key = any($1) group by n.order_key",
             )
             .bind(keys)
             .fetch_all(&mut **transaction)

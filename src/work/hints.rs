@@ -140,7 +140,7 @@ pub(super) async fn record(
     let names: Vec<(&str, &str)> = names.into_iter().collect();
     let keys = transaction.find_names(&names).await?;
     let known: BTreeSet<Uuid> = keys.values().copied().collect();
-    let first = transaction.first_names(&known.into_iter().collect::<Vec<_>>()).await?;
+    let ids = transaction.hint_ids(&known.into_iter().collect::<Vec<_>>()).await?;
 
     // What is to be remembered, each order once, and the hints that say so.
     let mut wanted: BTreeMap<(String, String), (NewHint, Vec<usize>)> = BTreeMap::new();
@@ -148,7 +148,7 @@ pub(super) async fn record(
         if hint.outcome.is_some() {
             continue;
         }
-        let new = to_remember(hint, &keys, &first);
+        let new = to_remember(hint, &keys, &ids);
         if new.is_empty() {
             hint.outcome = Some(Hinted::Unaskable);
         }
@@ -199,7 +199,7 @@ pub(super) async fn record(
 fn to_remember(
     hint: &Read<'_>,
     keys: &BTreeMap<(String, String), Uuid>,
-    first: &BTreeMap<Uuid, String>,
+    ids: &BTreeMap<Uuid, String>,
 ) -> Vec<NewHint> {
     let source = hint.callback.header.source.clone();
     let found = hint.names().filter_map(|(source, id)| {
@@ -208,7 +208,7 @@ fn to_remember(
     let found: BTreeMap<Uuid, &str> = found.collect();
     let known = found.into_iter().map(|(key, id)| NewHint {
         source: source.clone(),
-        order_id: first.get(&key).cloned().unwrap_or_else(|| id.to_owned()),
+        order_id: ids.get(&key).cloned().unwrap_or_else(|| id.to_owned()),
         key: Some(key),
         names: BTreeMap::new(),
     });

@@ -60,6 +60,7 @@ async fn record(store: &Store, hints: &[NewHint], now: Timestamp) {
 async fn strangers(store: &Store, now: Timestamp) -> Vec<String> {
     let mut writing = store.begin().await.unwrap();
     let hints = writing.strangers_hints("shop", now, 2000).await.unwrap();
+    writing.rollback().await.unwrap();
     hints.into_iter().map(|hint| hint.order_id).collect()
 }
 
@@ -68,6 +69,7 @@ async fn hinted(store: &Store, now: Timestamp, besides: &[Uuid]) -> Vec<Uuid> {
     let mut writing = store.begin().await.unwrap();
     let which = Hinted { source: "shop", now, unasked_since: at(0), besides, limit: 9 };
     let asks = writing.hinted_asks(which).await.unwrap();
+    writing.rollback().await.unwrap();
     asks.into_iter().map(|ask| ask.due.key).collect()
 }
 
@@ -131,12 +133,18 @@ async fn hints_about_one_order_are_one_and_those_of_strangers_are_bounded(store:
     let mut writing = store.begin().await.unwrap();
     writing.insert_names(&[name("b", key), name("a", key)]).await.unwrap();
     writing.write_orders(&[written(key, None, &Order::default())]).await.unwrap();
-    let first = writing.first_names(&[key, Uuid::now_v7()]).await.unwrap();
+    let first = writing.hint_ids(&[key, Uuid::now_v7()]).await.unwrap();
     assert_eq!(first, BTreeMap::from([(key, "a".to_owned())]), "whichever of its ids a hint names");
     writing.commit().await.unwrap();
     for second in 1..=3 {
         record(store, &[known("a", key), stranger("x"), stranger("y")], at(second)).await;
     }
+    // Also when it gets another id that comes before it.
+    let mut writing = store.begin().await.unwrap();
+    writing.insert_names(&[name("0", key)]).await.unwrap();
+    let first = writing.hint_ids(&[key]).await.unwrap();
+    assert_eq!(first, BTreeMap::from([(key, "a".to_owned())]));
+    writing.rollback().await.unwrap();
     let mut reading = store.read().await.unwrap();
     let names = [("shop", "a"), ("shop", "x"), ("shop", "z"), ("other", "x")];
     assert_eq!(reading.find_hints(&names).await.unwrap().len(), 2);

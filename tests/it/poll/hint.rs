@@ -134,7 +134,7 @@ async fn strangers_make_no_order_and_starve_nobody(form: Form) {
         pawl.count("select count(*) from event_bodies where verdict = 'hint'").await,
         10_000
     );
-    assert_eq!(pawl.count("select count(*) from event_bodies where body is not null").await, 0);
+    assert_eq!(pawl.count("select count(body) from event_bodies where verdict = 'hint'").await, 0);
     assert!(pawl.count("select count(*) from hints").await <= 1_020);
     assert_eq!(pawl.dead_letters().await, 0);
     // Those that are known are asked about when they are due, whatever strangers want.
@@ -283,6 +283,11 @@ async fn what_cannot_be_read_is_settled_and_is_no_dead_letter(form: Form) {
     let again = hint(&pawl, "[]");
     for callback in [gone, again.clone(), again.clone(), again] {
         pawl.queue().publish(callback).await.unwrap();
+        let give_up_at = Instant::now() + std::time::Duration::from_secs(30);
+        while pawl.queue().depth().await.unwrap().waiting > 0 {
+            assert!(Instant::now() < give_up_at, "it is not settled");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
     pawl.hint(&withdrawal("last", "completed")).await;
     let metrics = pawl.wait_until_settled(7).await;
