@@ -22,7 +22,7 @@ const BATCH_MAX: u64 = 1000;
 pub(super) fn load_ask(ask: &AskTable, base: &Base<'_>, found: &mut Found) -> Option<Ask> {
     let AskTable { method, path, body, format, answer, .. } = ask;
     let written = Written { method: *method, path, body: body.as_ref(), format: *format };
-    let request = load_request(&written, Allowed { texts: &ID_PLACES, lists: &[] }, found);
+    let request = load_request(&written, Allowed { texts: Some(&ID_PLACES), lists: &[] }, found);
     let places = base.places(None, answer.at.as_ref(), &answer.event, found);
     let said = (answer.ok.as_ref(), answer.signature.as_ref());
     let envelope = load_envelope(said, &ask.error, found);
@@ -70,7 +70,7 @@ fn load_batch(batch: &BatchTable, base: &Base<'_>, found: &mut Found) -> Option<
     let written = Written { method: *method, path, body: body.as_ref(), format: *format };
     let lists = Batch::PLACES.map(|(place, _)| place);
     // No text: what is of one order only cannot stand in a question about several.
-    let request = load_request(&written, Allowed { texts: &[], lists: &lists }, found);
+    let request = load_request(&written, Allowed { texts: Some(&[]), lists: &lists }, found);
     let max = *batch.max.get_ref();
     if !(2..=BATCH_MAX).contains(&max) {
         found.at(batch.max.span(), format!("one request is about 2 to {BATCH_MAX} orders"));

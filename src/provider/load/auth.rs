@@ -73,7 +73,7 @@ fn load_login(login: &LoginTable, found: &mut Found) -> Option<Login> {
         let what = "the token is sent nowhere: write send = { Authorization = \"Bearer {token}\" }";
         found.at(login.send.span(), what);
     }
-    let allowed = Allowed { texts: &["token"], lists: &[] };
+    let allowed = Allowed { texts: Some(&["token"]), lists: &[] };
     let send = login.send.get_ref().iter().filter_map(|(name, text)| {
         check_line(text, found);
         let template = load_template(text.get_ref(), allowed, &text.span(), found)?;

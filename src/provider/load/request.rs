@@ -21,20 +21,20 @@ pub(super) struct Written<'a> {
 /// What may stand at the places of a request.
 #[derive(Clone, Copy)]
 pub(super) struct Allowed<'a> {
-    /// Texts; any where there are none.
-    pub texts: &'a [&'a str],
+    /// Texts; `None` for the names of credentials, which may be any.
+    pub texts: Option<&'a [&'a str]>,
     /// Lists.
     pub lists: &'a [&'a str],
 }
 
 impl Allowed<'_> {
     /// Any text, and no list.
-    pub(super) const CREDENTIALS: Self = Self { texts: &[], lists: &[] };
+    pub(super) const CREDENTIALS: Self = Self { texts: None, lists: &[] };
 
     fn check(&self, place: &str, is_list: bool, span: &Range<usize>, found: &mut Found) {
         let is_known = match is_list {
             true => self.lists.contains(&place),
-            false => self.texts.contains(&place) || self.lists.is_empty() && self.texts.is_empty(),
+            false => self.texts.is_none_or(|texts| texts.contains(&place)),
         };
         if is_known {
             return;
@@ -45,7 +45,8 @@ impl Allowed<'_> {
                  \"{{{place}:number}}\", and nothing beside it"
             ),
             (_, _) => {
-                let known: Vec<&str> = self.texts.iter().chain(self.lists).copied().collect();
+                let texts = self.texts.unwrap_or_default();
+                let known: Vec<&str> = texts.iter().chain(self.lists).copied().collect();
                 match known.is_empty() {
                     true => format!("`{{{place}}}` is not known here: there are no places here"),
                     false => format!(

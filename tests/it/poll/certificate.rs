@@ -29,6 +29,7 @@ fn make_certificates(folder: &Path) {
           -subj /CN=authority -keyout ca.key -out ca.pem
         make server "subjectAltName=IP:127.0.0.1"
         make client "extendedKeyUsage=clientAuth"
+        chmod 600 ./*
     "#;
     let made = Command::new("bash").args(["-euc", script]).current_dir(folder).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -55,8 +55,8 @@ pub(crate) struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
-    /// Not before so many requests to a path were answered with a status.
-    pub after: Option<(&'static str, u16, usize)>,
+    /// Not before so many requests have come to a path.
+    pub after: Option<(&'static str, usize)>,
 }
 
 pub(crate) fn reply(status: u16, body: impl Into<String>) -> Reply {
@@ -125,12 +125,12 @@ async fn answer(State(state): State<Arc<DeskState>>, request: axum::extract::Req
     state.heard.lock().unwrap().push(heard.clone());
     let script = Arc::clone(&*state.script.lock().unwrap());
     let said = script(&heard);
-    if let Some((path, status, times)) = said.after {
+    if let Some((path, times)) = said.after {
         let count = || {
-            let said = state.said.lock().unwrap();
-            said.iter().filter(|(known, code)| known == path && *code == status).count()
+            let heard = state.heard.lock().unwrap();
+            heard.iter().filter(|heard| heard.path() == path).count()
         };
-        wait_until(|| count() >= times, || format!("{path} {status}: {} times", count())).await;
+        wait_until(|| count() >= times, || format!("{path}: {} requests", count())).await;
     }
     state.said.lock().unwrap().push((heard.path().to_owned(), said.status));
     let mut response = Response::builder().status(StatusCode::from_u16(said.status).unwrap());
