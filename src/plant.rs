@@ -20,6 +20,7 @@ pub const NAMES: &[&str] = &[
     "ignore_retry_after",
     "believe_unsigned_answers",
     "believe_hints",
+    "cursor_before_confirm",
 ];
 
 /// Whether this fault is switched on.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::Check;
-use super::file::{AskTable, LimitsTable, SourceTable};
-use super::source::Limits;
+use super::file::{AskTable, FeedTable, LimitsTable, SourceTable};
+use super::source::{FeedSchedule, Limits};
 use crate::order::asking::Schedule;
 use crate::provider::Provider;
 
@@ -48,6 +48,27 @@ impl Check<'_> {
         }
     }
 
+    pub(super) fn feed(&mut self, table: &FeedTable, provider: &Provider) -> Option<FeedSchedule> {
+        let (every, overlap) = (table.every_secs.as_ref(), table.overlap_secs.as_ref());
+        let Some(feed) = &provider.feed else {
+            for given in [every, overlap].into_iter().flatten() {
+                let title = &provider.title;
+                let what =
+                    format!("{title} has no feed: its definition has no [feed]; remove this");
+                self.wrong(given.span(), what);
+            }
+            return None;
+        };
+        let mut secs = |given: Option<&Spanned<u64>>, default: Duration, least| {
+            let default = usize::try_from(default.as_secs()).unwrap_or(SECS_MAX);
+            Duration::from_secs(self.number(given, default, least..=SECS_MAX) as u64)
+        };
+        Some(FeedSchedule {
+            every: secs(every, feed.every, 1),
+            overlap: secs(overlap, feed.overlap, 0),
+        })
+    }
+
     fn count(
         &mut self,
         given: Option<&Spanned<u64>>,
@@ -60,7 +81,7 @@ impl Check<'_> {
     /// A base URL alone asks nobody: what asking needs must be there with it.
     pub(super) fn check_asking(&mut self, table: &SourceTable, provider: &Provider) {
         let Some(url) = &table.base_url else { return };
-        if provider.ask.is_none() {
+        if provider.ask.is_none() && provider.feed.is_none() {
             let what = format!(
                 "{} cannot be asked about an order: its definition has no [ask]; remove base_url",
                 provider.title

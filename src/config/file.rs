@@ -114,6 +114,8 @@ pub(super) struct SourceTable {
     #[serde(default)]
     pub ask: AskTable,
     #[serde(default)]
+    pub feed: FeedTable,
+    #[serde(default)]
     pub limits: LimitsTable,
 }
 
@@ -127,6 +129,14 @@ pub(super) struct AskTable {
     pub horizon_secs: Option<Spanned<u64>>,
     pub watch_secs: Option<Spanned<u64>>,
     pub watch_days: Option<Spanned<u64>>,
+}
+
+/// When a source's feed is read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FeedTable {
+    pub every_secs: Option<Spanned<u64>>,
+    pub overlap_secs: Option<Spanned<u64>>,
 }
 
 /// How often a source may be asked.

@@ -224,6 +224,24 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        path: &["source", "*", "feed"],
+        about: "When the source's feed is read, where the provider has one.",
+        keys: &[
+            unset(
+                "every_secs",
+                Shape::Number(1, SECS_MAX),
+                "30",
+                "how often; else as the definition says, in seconds",
+            ),
+            unset(
+                "overlap_secs",
+                Shape::Number(0, SECS_MAX),
+                "120",
+                "how much is read again; else as the definition says, in seconds",
+            ),
+        ],
+    },
+    Section {
         path: &["source", "*", "limits"],
         about: "How often the source may be asked.",
         keys: &[
@@ -372,6 +390,7 @@ mod tests {
         assert_eq!(fields::<file::ProvidersTable>(), listed(&["providers"]));
         assert_eq!(fields::<file::SourceTable>(), listed(&["source", "*"]));
         assert_eq!(fields::<file::AskTable>(), listed(&["source", "*", "ask"]));
+        assert_eq!(fields::<file::FeedTable>(), listed(&["source", "*", "feed"]));
         assert_eq!(fields::<file::LimitsTable>(), listed(&["source", "*", "limits"]));
     }
 }

@@ -24,7 +24,7 @@ pub use effective::Effective;
 pub use example::example;
 pub use file::LogFormat;
 pub use schema::schema;
-pub use source::{Limits, Source};
+pub use source::{FeedSchedule, Limits, Source};
 
 use crate::mistake::{Mistake, Mistakes, nearest};
 use crate::provider::Provider;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::Spanned;
 
@@ -36,8 +37,19 @@ pub struct Source {
     pub credentials: Credentials,
     /// When its orders are asked about.
     pub schedule: Schedule,
+    /// When its feed is read, where the provider has one.
+    pub feed: Option<FeedSchedule>,
     /// How often it may be asked.
     pub limits: Limits,
+}
+
+/// When a source's feed is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedSchedule {
+    /// How often.
+    pub every: Duration,
+    /// How much of what was read before is read again.
+    pub overlap: Duration,
 }
 
 /// How often a source may be asked: a bucket of tokens, one a request.
@@ -143,6 +155,7 @@ impl Check<'_> {
             base_url: self.base_url(table.base_url.as_ref()),
             credentials: self.credentials(&table.credentials, provider),
             schedule: self.schedule(&table.ask),
+            feed: self.feed(&table.feed, provider),
             limits: self.limits(&table.limits),
             provider: Arc::new(provider.clone()),
             rules: Arc::new(rules),

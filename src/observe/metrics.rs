@@ -11,6 +11,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::feeds::FeedMetrics;
 use crate::clock::Clock;
 use crate::order::standing::AttentionCode;
 use crate::order::timestamp::Timestamp;
@@ -64,6 +65,7 @@ pub struct Metrics {
     attention: IntGaugeVec,
     up: IntGaugeVec,
     asks: IntCounterVec,
+    feeds: FeedMetrics,
     ask_seconds: HistogramVec,
     missed: IntCounterVec,
     awaited: IntGaugeVec,
@@ -75,7 +77,7 @@ pub struct Metrics {
 }
 
 /// Makes metrics and registers them.
-struct Catalogue(Registry);
+pub(super) struct Catalogue(Registry);
 
 impl Catalogue {
     fn add<M: prometheus::core::Collector + Clone + 'static>(
@@ -91,20 +93,18 @@ impl Catalogue {
         self.add(IntCounter::new(name, help))
     }
 
-    fn counters(&self, name: &str, help: &str, by: &[&str]) -> prometheus::Result<IntCounterVec> {
+    pub(super) fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        by: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
         self.add(IntCounterVec::new(Opts::new(name, help), by))
     }
 
     /// Of what came of things, by source.
     fn outcomes(&self, name: &str, help: &str) -> prometheus::Result<IntCounterVec> {
         self.counters(name, help, &["source", "outcome"])
-    }
-
-    fn build_info(&self) -> prometheus::Result<()> {
-        let help = "Always 1; the version is in the label.";
-        let info = self.counts("pawl_build_info", help, "version")?;
-        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        Ok(())
     }
 
     /// Of whole things.
@@ -117,8 +117,15 @@ impl Catalogue {
         self.add(IntGaugeVec::new(Opts::new(name, help), &[by]))
     }
 
+    fn tell_version(&self) -> prometheus::Result<()> {
+        let about = "Always 1; the version is in the label.";
+        let info = self.counts("pawl_build_info", about, "version")?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        Ok(())
+    }
+
     /// Of seconds, by source.
-    fn ages(&self, name: &str, help: &str) -> prometheus::Result<GaugeVec> {
+    pub(super) fn ages(&self, name: &str, help: &str) -> prometheus::Result<GaugeVec> {
         self.add(GaugeVec::new(Opts::new(name, help), &["source"]))
     }
 
@@ -139,7 +146,7 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let all = Catalogue(registry.clone());
-        all.build_info()?;
+        all.tell_version()?;
         Ok(Self {
             callbacks: all.outcomes(
                 "pawl_callbacks_total",
@@ -206,6 +213,7 @@ impl Metrics {
                 "pawl_asks_total",
                 "Questions to providers about one order, by what came of them.",
             )?,
+            feeds: FeedMetrics::new(&all)?,
             ask_seconds: all.times(
                 "pawl_ask_duration_seconds",
                 "From a question to a provider until its answer is on the queue, or is given up.",
@@ -251,6 +259,11 @@ impl Metrics {
     pub fn count_ask(&self, source: &str, outcome: &AskOutcome, took: Duration) {
         self.asks.with_label_values(&[source, outcome.as_str()]).inc();
         self.ask_seconds.with_label_values(&[source]).observe(took.as_secs_f64());
+    }
+
+    /// Counts a question for a page of a feed.
+    pub fn count_feed_page(&self, source: &str, outcome: &AskOutcome) {
+        self.feeds.count_page(source, outcome);
     }
 
     /// Counts callbacks that never came.
@@ -325,12 +338,14 @@ impl Metrics {
         let counts = reading.count_attention().await?;
         let waits = reading.list_waits(at.sources).await?;
         let pauses = reading.list_pauses().await?;
+        let feeds = reading.list_feeds().await?;
         let now = reading.now(at.clock).await?;
         reading.rollback().await?;
         // What was only true of sources that are gone is not said any more.
         for gauges in [&self.oldest_open_seconds, &self.overdue_seconds, &self.paused_seconds] {
             gauges.reset();
         }
+        self.feeds.set_lags(&feeds, at.sources, now);
         self.awaited.reset();
         for wait in waits {
             let source = [wait.source.as_str()];

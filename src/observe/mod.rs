@@ -1,5 +1,6 @@
 //! What operators see: metrics, health, the log.
 
+mod feeds;
 pub mod health;
 pub mod log;
 pub mod metrics;

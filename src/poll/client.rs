@@ -163,6 +163,7 @@ impl Reply {
 }
 
 async fn send(client: &Client, base_url: &str, question: Question) -> reqwest::Result<Response> {
+    let base_url = if question.is_from_host { origin(base_url) } else { base_url };
     let url = format!("{base_url}{}", question.path);
     let mut request = match question.method {
         Method::Get => client.get(url),
@@ -175,6 +176,13 @@ async fn send(client: &Client, base_url: &str, question: Question) -> reqwest::R
         request = request.body(question.body);
     }
     request.send().await
+}
+
+/// A base URL up to its path.
+pub(super) fn origin(base_url: &str) -> &str {
+    let begin = base_url.find("://").map_or(0, |at| at + 3);
+    let end = base_url[begin..].find('/').map_or(base_url.len(), |at| begin + at);
+    &base_url[..end]
 }
 
 /// Reads a body, unpacked, up to a limit.

@@ -1,4 +1,4 @@
-//! Asks providers about orders, and puts what they answer on the queue like a callback.
+//! Asks providers about orders and reads their feeds, and puts what they say on the queue like a callback.
 //!
 //! Invariants
 //! - An attempt is stored before the call: whoever dies in a call cannot hammer the provider.
@@ -14,10 +14,14 @@ pub mod budget;
 pub mod caller;
 pub mod client;
 mod clock_watch;
+pub mod feed;
 mod group;
 mod hints;
+mod note;
 pub mod outcome;
 pub mod pollers;
+pub mod recent;
+pub mod round;
 mod session;
 mod turn;
 

@@ -1,4 +1,5 @@
-//! A poller for each source that can be asked, for as long as the source is configured.
+//! A poller for each source that can be asked, and a reader for each that has a feed, for as long as the
+//! source is configured.
 //!
 //! When other sources are put in force, every poller is told to stop and others begin at once. What the
 //! old ones have under way they bring to its end: leases and budgets are in the store, so that old and new
@@ -11,6 +12,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
+use super::feed::Reader;
+use super::recent::Recent;
 use super::{Poller, client};
 use crate::clock::Clock;
 use crate::config::Source;
@@ -95,6 +98,13 @@ impl Pollers {
                     continue;
                 }
             };
+            if let Some(reader) = self.reader(source, &caller) {
+                let stop = stop.clone();
+                loops.spawn(async move {
+                    reader.run(stop).await;
+                    generation
+                });
+            }
             if source.provider.ask.is_some() {
                 let (poller, stop) = (self.poller(source, &caller), stop.clone());
                 loops.spawn(async move {
@@ -103,6 +113,19 @@ impl Pollers {
                 });
             }
         }
+    }
+
+    fn reader(&self, source: &Source, caller: &Arc<Caller>) -> Option<Reader> {
+        Some(Reader {
+            store: self.store.clone(),
+            queue: self.queue.clone(),
+            source: Arc::new(source.clone()),
+            schedule: source.feed.clone()?,
+            caller: Arc::clone(caller),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            recent: Recent::default(),
+        })
     }
 
     fn poller(&self, source: &Source, caller: &Arc<Caller>) -> Poller {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use super::note::note_budget;
 use super::outcome::{Answer, Outcome};
 use super::{LEASE, Poller};
 use crate::order::asking::News;
@@ -16,7 +17,7 @@ use crate::pause::Pauses;
 use crate::provider::headers::Headers;
 use crate::provider::request::Asker;
 use crate::queue::message::{Callback, CallbackHeader};
-use crate::store::{Budget, DueAsk, StoreError};
+use crate::store::{DueAsk, StoreError};
 use crate::work::apply::{Apply, ApplyError};
 use crate::work::hints::Hinted;
 
@@ -171,7 +172,8 @@ impl Poller {
             }
             // What some stranger's id brings says nothing about the source; but that we ask too often does.
             if !known.is_empty() || matches!(request, Outcome::Throttled { .. }) {
-                poller.note_budget(key, &request, began_at).await?;
+                let Poller { store, clock, source, .. } = &poller;
+                note_budget(store, clock, source, (key, began_at), &request).await?;
             }
             Ok(())
         });
@@ -208,35 +210,6 @@ impl Poller {
         Ok(apply.commit().await?)
     }
 
-    async fn note_budget(
-        &self,
-        key: Uuid,
-        outcome: &Outcome,
-        began_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (name, limits) = (self.source.name.as_str(), &self.source.limits);
-        if outcome.is_information() {
-            let mut reading = self.store.read().await?;
-            let failures = reading.count_failures(name).await?;
-            reading.rollback().await?;
-            // Most answers are, and change nothing.
-            if failures == 0 {
-                return Ok(());
-            }
-        }
-        let mut transaction = self.store.begin().await?;
-        let now = transaction.now(&self.clock).await?;
-        let mut budget = transaction.lock_budget(name, &Budget::full(limits, now)).await?;
-        budget.fill(limits, now);
-        let before = budget.clone();
-        budget.note(key, outcome, began_at, now);
-        if budget != before {
-            transaction.write_budget(name, &budget).await?;
-            self.log_pause(&before, &budget);
-        }
-        transaction.commit().await
-    }
-
     fn log(&self, turn: &Turn, outcome: &Outcome) {
         let source = self.source.name.as_str();
         let names = &turn.due.order.names;
@@ -248,19 +221,6 @@ impl Poller {
             tracing::debug!(source, order, outcome = what, late_ms, "asked");
         } else {
             tracing::warn!(source, order, outcome = what, reason = %outcome, "asked in vain");
-        }
-    }
-
-    fn log_pause(&self, before: &Budget, after: &Budget) {
-        let source = self.source.name.as_str();
-        let until = |budget: &Budget| budget.said_until.max(budget.paused_until);
-        match (until(before), until(after)) {
-            (was, Some(until)) if was < Some(until) => {
-                let reason = after.pause_reason.as_deref().unwrap_or_default();
-                tracing::warn!(source, until = %until, reason, "the provider is left alone");
-            }
-            (Some(_), None) => tracing::info!(source, "the provider is asked again"),
-            (_, _) => {}
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod body;
 pub mod envelope;
 mod exponent;
+pub mod feed;
 pub mod form;
 pub mod headers;
 pub mod json;
@@ -37,6 +38,7 @@ use crate::order::report::{Origin, Report};
 use crate::order::rules::{KindRules, Policy, Rules};
 use crate::order::slot::Leg;
 use crate::order::timestamp::Timestamp;
+use feed::Feed;
 use headers::Headers;
 use json::{Json, Pointer};
 use read::{Doc, Matching, Places, Words};
@@ -71,6 +73,8 @@ pub struct Provider {
     pub auth: Auth,
     /// How to ask about an order.
     pub ask: Option<Ask>,
+    /// How its feed is read.
+    pub feed: Option<Feed>,
     /// Bodies and what they must come to.
     pub samples: Vec<Sample>,
     /// How long the sender of a callback tries again until it gives up.
@@ -341,7 +345,9 @@ impl Provider {
     #[must_use]
     pub fn credentials(&self) -> BTreeSet<&str> {
         let asks = self.ask.iter().flat_map(|ask| &ask.envelope.signature);
-        self.auth.credentials().chain(asks.map(|(name, _)| name.as_str())).collect()
+        let feeds = self.feed.iter().flat_map(|feed| &feed.envelope.signature);
+        let signatures = asks.chain(feeds).map(|(name, _)| name.as_str());
+        self.auth.credentials().chain(signatures).collect()
     }
 
     fn words(&self) -> Words<'_> {

@@ -39,6 +39,8 @@ pub struct Question {
     pub method: Method,
     /// Where: to be appended to the source's base URL.
     pub path: String,
+    /// Or to its host alone.
+    pub is_from_host: bool,
     /// With these headers. They hold credentials.
     pub headers: Headers,
     /// With this body; empty for none.
@@ -172,7 +174,7 @@ impl Request {
         if !body.is_empty() {
             headers.push("content-type", self.format.content_type());
         }
-        Ok(Question { method: self.method, path, headers, body })
+        Ok(Question { method: self.method, path, is_from_host: false, headers, body })
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Sample {
     pub name: String,
     /// Whether it is an answer to a question, and not a callback.
     pub is_answer: bool,
+    /// Whether it is an item of a feed.
+    pub is_feed: bool,
     /// The body.
     pub body: String,
     status: String,
@@ -40,8 +42,9 @@ pub struct SampleFault {
 
 impl Sample {
     pub(super) fn of(table: &SampleTable) -> Self {
-        let SampleTable { name, answer, body, status, kind, ids, effects } = table.clone();
-        Self { name: name.into_inner(), is_answer: answer, body, status, kind, ids, effects }
+        let SampleTable { name, answer, feed, body, status, kind, ids, effects } = table.clone();
+        let (name, is_answer, is_feed) = (name.into_inner(), answer, feed);
+        Self { name, is_answer, is_feed, body, status, kind, ids, effects }
     }
 
     /// Reads the sample, decides it for an order that nothing else is known of, and compares.
@@ -89,6 +92,11 @@ impl Sample {
 
     fn read(&self, provider: &Provider, now: Timestamp) -> Result<Report, String> {
         let body = self.body.trim().as_bytes();
+        if self.is_feed {
+            let feed = provider.feed.as_ref().ok_or("the definition has no [feed]")?;
+            let report = provider.read_feed_item(feed, body, now);
+            return report.map_err(|error| error.to_string());
+        }
         if !self.is_answer {
             let reports = provider
                 .read_callback(&Headers::default(), body, now)

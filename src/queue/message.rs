@@ -56,6 +56,19 @@ pub struct CallbackHeader {
     pub said_at: Option<Timestamp>,
 }
 
+impl Callback {
+    /// The id by which it is kept where it cannot be read. What a feed says comes again with every
+    /// overlap: the same bytes are the same letter.
+    #[must_use]
+    pub fn letter_id(&self) -> Uuid {
+        if self.header.origin != Origin::Feed {
+            return self.header.id;
+        }
+        let parts = [self.header.source.as_bytes(), b"\0", &self.body[..]].concat();
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, &parts)
+    }
+}
+
 /// Why a message cannot be unpacked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {

@@ -19,6 +19,16 @@ pub struct DeadLetter {
     pub died_at: Timestamp,
 }
 
+impl DeadLetter {
+    /// Of a callback.
+    #[must_use]
+    pub fn of(callback: &Callback, reason: String, died_at: Timestamp) -> Self {
+        let mut callback = callback.clone();
+        callback.header.id = callback.letter_id();
+        Self { callback, reason, died_at }
+    }
+}
+
 /// Which dead letters to list.
 #[derive(Clone, Debug, Default)]
 pub struct LetterFilter {

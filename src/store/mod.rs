@@ -4,15 +4,16 @@
 //! Invariants
 //! - A write states its precondition, and the number of rows that it changed is checked.
 //! - Database work is never cancelled half-way: whoever may be dropped (a request) spawns it.
-//! - One lock order for all writers: budgets, dead letters, ids, orders, then what belongs to orders, each
-//!   sorted by its key; hints last. What belongs to an order is written by who holds the order's lock.
+//! - One lock order for all writers: budgets, feeds, dead letters, ids, orders, then what belongs to
+//!   orders, each sorted by its key; hints last. What belongs to an order is written by who holds the
+//!   order's lock.
 //! - A transaction never waits for the network: what it needs from elsewhere is there before it begins.
 //! - Verdict, event and effect are of one transaction, and on the primary. Nothing is found by a number
 //!   that counts up, and no row that must be decided is skipped because somebody has it locked: who comes
 //!   later waits, and finds what was committed by its key or by its state. Only who looks for something to
 //!   ask about passes over what is being worked on: it is found the next time.
 //! - No lock outlives its transaction: but for migrations there are no session locks. Who asks a provider
-//!   has a lease in the order's row, with a token: who lost it changes nothing.
+//!   has a lease in the order's row, or the feed's, with a token: who lost it changes nothing.
 //! - Times are those of whoever writes; but leases, budgets and pauses, which several processes hold against
 //!   each other, go by the database's clock.
 
@@ -26,6 +27,7 @@ mod deliveries;
 mod effects;
 mod error;
 mod events;
+mod feeds;
 mod hint_asks;
 mod hints;
 mod listing;
@@ -47,6 +49,7 @@ pub use deliveries::{DeliveryRow, Settled, VerdictRow};
 pub use effects::{EffectRow, NewEffect};
 pub use error::StoreError;
 pub use events::{EventRow, KnownEvent, NewEvent, Repeat};
+pub use feeds::{FeedRow, LockedFeed, Mark};
 pub use hint_asks::{Hinted, HintedAsk, StrangersHint, TRIES_MAX};
 pub use hints::{NewHint, STRANGERS_MAX};
 pub use listing::{Filter, OrderRow};

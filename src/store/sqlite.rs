@@ -105,10 +105,16 @@ impl Database {
         let writer = pool(1).connect_with(options.clone()).await?;
         check(&writer).await?;
         MIGRATIONS.run(&writer).await?;
-        // Nobody else has the file: who had a lease on an order is gone.
+        // Nobody else has the file: who had a lease on an order or a feed is gone.
         sqlx::query(
             "-- asks.end_leases
              update orders set ask_lease_until = null, ask_token = null where ask_token is not null",
+        )
+        .execute(&writer)
+        .await?;
+        sqlx::query(
+            "-- feeds.end_leases
+             update feeds set lease_until = null, token = null where token is not null",
         )
         .execute(&writer)
         .await?;

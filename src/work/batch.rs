@@ -1,5 +1,7 @@
 //! A batch of callbacks: read, applied and settled in one transaction.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -25,14 +27,18 @@ pub(super) async fn apply(
     suspect: Option<Uuid>,
 ) -> Result<Vec<Outcome>, ApplyError> {
     let mut transaction = store.begin().await?;
-    let ids: Vec<Uuid> = callbacks.iter().map(|callback| callback.header.id).collect();
+    let ids = callbacks.iter().flat_map(|c| BTreeSet::from([c.header.id, c.letter_id()]));
+    let ids: Vec<Uuid> = ids.collect();
     let settled = transaction.find_settled(&ids).await?;
     #[cfg(feature = "plants")]
     let transaction = plant_dedupe_apart(transaction, store, callbacks, &settled).await?;
     // One callback may come twice in one batch: a broker's operator moved it back and forth.
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let is_first = |callback: &&Callback| {
-        !settled.contains(&callback.header.id) && seen.insert(callback.header.id)
+        let is_settled = |id: Uuid| settled.contains(&id);
+        !is_settled(callback.header.id)
+            && !is_settled(callback.letter_id())
+            && seen.insert(callback.header.id)
     };
     let new: Vec<&Callback> = callbacks.iter().filter(is_first).collect();
     let mut batch = Batch::write(transaction, sources, clock, &new).await?;
@@ -70,10 +76,7 @@ impl Batch {
         for callback in callbacks {
             match read(sources, callback) {
                 Ok((source, reports)) => said.push((callback, source, reports)),
-                Err(reason) => {
-                    let callback = callback.clone();
-                    dead.push(DeadLetter { callback, reason, died_at: now });
-                }
+                Err(reason) => dead.push(DeadLetter::of(callback, reason, now)),
             }
         }
         let mut outcomes: Vec<Outcome> = dead.iter().map(Outcome::dead).collect();
@@ -219,7 +222,13 @@ fn read<'a>(
             };
             report.map(|report| vec![report])
         }
-        Origin::Feed | Origin::Action | Origin::Registration | Origin::Operator => {
+        Origin::Feed => {
+            let missing = || format!("{} has no feed any more", source.provider.title);
+            let feed = source.provider.feed.as_ref().ok_or_else(missing)?;
+            let report = source.provider.read_feed_item(feed, &callback.body, header.received_at);
+            report.map(|report| vec![report])
+        }
+        Origin::Action | Origin::Registration | Origin::Operator => {
             return Err(format!("no way to read what came by {}", header.origin.as_str()));
         }
     };

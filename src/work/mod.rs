@@ -188,12 +188,11 @@ impl Worker {
     }
 
     async fn bury(&self, delivery: &Delivery, reason: String) -> Result<(), ApplyError> {
-        let callback = delivery.callback.clone();
-        let letter = DeadLetter { callback, reason, died_at: self.clock.now() };
+        let letter = DeadLetter::of(&delivery.callback, reason, self.clock.now());
         let mut transaction = self.store.begin().await?;
         // It may have its verdict, and only its acknowledgement was lost.
-        let id = letter.callback.header.id;
-        let settled = transaction.find_settled(&[id]).await?;
+        let id = delivery.callback.header.id;
+        let settled = transaction.find_settled(&[id, letter.callback.header.id]).await?;
         transaction.end_attempts(id).await?;
         if !settled.is_empty() {
             return Ok(transaction.commit().await?);

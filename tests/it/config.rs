@@ -111,6 +111,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "settle_after = { error = 600 }",
         "[source.shop.limits]\nrequests_per_second = 0",
     ),
+    (
+        "a feed that the provider does not have",
+        "settle_after = { error = 600 }",
+        "[source.shop.feed]\nevery_secs = 5",
+    ),
     ("nothing to ask with", "api_key = { env = \"KEY\" }, ", ""),
     ("a log level that is none", "[source.shop]", "[log]\nlevel = \"loud\"\n[source.shop]"),
     (

@@ -285,6 +285,68 @@ items = "/list"
 missing = "not_found"
 "#;
 
+/// What a definition may say about its feed.
+const FEED: &str = r#"
+[feed]
+method = "POST"
+path = "/feed?since={cursor}"
+body = { from = "{from:number}", until = "{until}" }
+items = "/items"
+ok = { at = "/ok", is = "yes" }
+every_secs = 60
+overlap_secs = 300
+pages_max = 20
+cursor = { next = "/next", first = "0" }
+window = { format = "epoch_seconds", first_secs = 3600 }
+event = { status = "/state" }
+
+[[feed.error]]
+status = 400
+means = "throttled"
+
+[[sample]]
+name = "an item"
+feed = true
+body = '{"id": "1", "event": "e", "state": "paid", "amount": 5.10, "currency": "EUR"}'
+status = "paid"
+effects = ["to.credited 5.1 EUR"]
+"#;
+
+const FEED_MISTAKES: &[(&str, &str, &str)] = &[
+    ("two ways to the next page", "window =", "page = { first = 1 }\nwindow ="),
+    ("a cursor that is not sent back", "?since={cursor}", ""),
+    ("a window that is not asked for", "until = \"{until}\"", "until = \"now\""),
+    ("a place of another way", "?since={cursor}", "?since={cursor}&page={page}"),
+    ("no way and a place", "cursor = { next = \"/next\", first = \"0\" }\nwindow =", "# window ="),
+    ("a place without a way", "window = { format = \"epoch_seconds\", first_secs = 3600 }\n", ""),
+    ("a cursor in the path that may be missing", "/feed?since={cursor}\"", "/feed/{cursor}\""),
+    ("a pause of nothing", "every_secs = 60", "every_secs = 0"),
+    ("no page at all", "pages_max = 20", "pages_max = 0"),
+    ("a pointer that is none", "next = \"/next\"", "next = \"next\""),
+    ("a time that is written in no way", "\"epoch_seconds\"", "\"unix\""),
+    ("a key of another table", "first_secs = 3600", "back_secs = 3600"),
+];
+
+#[test]
+fn every_mistake_in_a_feed_is_placed_and_explained() {
+    let good = format!("{GOOD}{FEED}");
+    let provider = Provider::load("feed.toml", &good).unwrap_or_else(|m| panic!("{m}"));
+    for sample in &provider.samples {
+        sample.check(&provider, crate::order::at(0)).unwrap();
+    }
+    let mut text = String::new();
+    for (what, from, to) in FEED_MISTAKES {
+        assert!(good.contains(from), "{what}: {from}");
+        let mut wrong = good.replacen(from, to, 1);
+        if wrong.contains("/feed/{cursor}") {
+            wrong = wrong.replace(", first = \"0\"", "");
+        }
+        let mistakes = Provider::load("feed.toml", &wrong).expect_err(what);
+        text.push_str(&format!("# {what}\n{mistakes}\n\n"));
+    }
+    insta::assert_snapshot!(text);
+}
+
 const ASKING_MISTAKES: &[(&str, &str, &str)] = &[
     (
         "a body that is a text",

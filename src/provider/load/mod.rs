@@ -4,6 +4,7 @@
 mod ask;
 mod auth;
 mod callback;
+mod feed;
 mod kind;
 mod machine;
 mod places;
@@ -20,6 +21,7 @@ use toml::Spanned;
 use ask::load_ask;
 use auth::load_auth;
 use callback::{check_header, load_called_back, load_challenge, load_content_types, load_reply};
+use feed::load_feed;
 use kind::load_kinds;
 use machine::load_machine;
 use places::{
@@ -78,6 +80,7 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
     let called_back = load_called_back(callback.statuses.as_deref(), &machine, &mut found);
     let retry_window = Duration::from_secs(callback.retry_window_secs.unwrap_or(RETRY_WINDOW_SECS));
     let ask = definition.ask.as_ref().map(|ask| load_ask(ask, &base, &mut found));
+    let feed = definition.feed.as_ref().map(|feed| load_feed(feed, &base, &mut found));
     let auth = load_auth(&definition.auth, &mut found);
     check_header(&callback.signature, &mut found);
     let samples: Vec<Sample> = definition.sample.iter().map(Sample::of).collect();
@@ -94,6 +97,7 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
         signature: callback.signature.get_ref().clone(),
         auth,
         ask: ask.flatten(),
+        feed: feed.flatten(),
         samples,
         format: callback.format,
         content_types,

@@ -66,6 +66,17 @@ pub(super) struct Base<'a> {
 }
 
 impl Base<'_> {
+    /// A form of times, in the zone of the events.
+    pub(super) fn format_of(&self, word: TimeWord) -> TimeFormat {
+        match (word, self.time_format) {
+            (TimeWord::Rfc3339, _) => TimeFormat::Rfc3339,
+            (TimeWord::DateTime, TimeFormat::DateTime(zone)) => TimeFormat::DateTime(zone),
+            (TimeWord::DateTime, _) => TimeFormat::DateTime(UtcOffset::UTC),
+            (TimeWord::EpochSeconds, _) => TimeFormat::EpochSeconds,
+            (TimeWord::EpochMillis, _) => TimeFormat::EpochMillis,
+        }
+    }
+
     /// Where things are in one channel: what `[event]` says, seen from the report's place in the
     /// body, and before it what the channel itself says, seen from the root.
     pub(super) fn places(

@@ -1,7 +1,9 @@
 //! How providers write times.
 
 use serde::Deserialize;
-use time::{OffsetDateTime, UtcOffset};
+use time::UtcOffset;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 
 use crate::order::timestamp::Timestamp;
 
@@ -46,29 +48,23 @@ impl TimeFormat {
         }
     }
 
-    /// Writes a time, as this provider would.
+    /// Writes a time, as this provider would: in whole seconds, unless they are counted in thousandths.
     #[must_use]
     pub fn write(self, at: Timestamp) -> String {
+        let local = |zone: UtcOffset| at.datetime().to_offset(zone).format(DATE_TIME);
         match self {
-            Self::Rfc3339 => at.to_string(),
-            Self::DateTime(zone) => {
-                let nanos = i128::from(at.micros()) * 1_000;
-                let local = OffsetDateTime::from_unix_timestamp_nanos(nanos)
-                    .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-                    .to_offset(zone);
-                format!(
-                    "{} {:02}:{:02}:{:02}",
-                    local.date(),
-                    local.hour(),
-                    local.minute(),
-                    local.second()
-                )
+            Self::Rfc3339 => {
+                format!("{}Z", local(UtcOffset::UTC).unwrap_or_default().replace(' ', "T"))
             }
+            Self::DateTime(zone) => local(zone).unwrap_or_default(),
             Self::EpochSeconds => (at.micros() / 1_000_000).to_string(),
             Self::EpochMillis => (at.micros() / 1_000).to_string(),
         }
     }
 }
+
+const DATE_TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 
 /// A zone as a definition writes it: `UTC`, `+02:00`, `-05:30`. Zones with a summer time are not known
 /// here: an hour that the clocks pass twice could not be told apart anyway.

@@ -6,6 +6,7 @@ mod auth;
 mod body;
 mod callback;
 mod event;
+mod feed;
 mod kind;
 mod machine;
 mod text;
@@ -20,6 +21,7 @@ pub(super) use auth::{AuthTable, ExpiryWord, LoginTable, SignTable};
 pub(super) use body::Bodies;
 pub(super) use callback::{CallbackTable, ChallengeTable, ReplyTable};
 pub(super) use event::{EventTable, MatchingTable, PlacesTable};
+pub(super) use feed::FeedTable;
 pub(super) use kind::{Counters, KindTable, MoneyTable, OperationTable};
 pub(super) use machine::{StatusTable, TrackTable};
 pub(super) use text::{Legs, Texts};
@@ -43,6 +45,7 @@ pub(super) struct Definition {
     #[serde(default)]
     pub auth: AuthTable,
     pub ask: Option<AskTable>,
+    pub feed: Option<FeedTable>,
     #[serde(default)]
     pub sample: Vec<SampleTable>,
 }
@@ -54,6 +57,8 @@ pub(super) struct SampleTable {
     pub name: Spanned<String>,
     #[serde(default)]
     pub answer: bool,
+    #[serde(default)]
+    pub feed: bool,
     pub body: String,
     pub status: String,
     pub kind: Option<String>,

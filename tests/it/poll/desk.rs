@@ -108,6 +108,11 @@ impl Desk {
         let said = self.state.said.lock().unwrap();
         said.iter().filter(|(known, code)| known == path && *code == status).count()
     }
+
+    pub(crate) async fn wait_until_heard(&self, path: &str, times: usize) {
+        let heard = || self.heard(path).len();
+        wait_until(|| heard() >= times, || format!("{path}: {} requests", heard())).await;
+    }
 }
 
 async fn answer(State(state): State<Arc<DeskState>>, request: axum::extract::Request) -> Response {

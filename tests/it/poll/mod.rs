@@ -5,6 +5,7 @@ mod batch;
 mod certificate;
 pub(crate) mod desk;
 mod fault;
+mod feed;
 mod hint;
 mod meaning;
 mod pause;
