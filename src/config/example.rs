@@ -30,7 +30,9 @@ fn body() -> String {
         writeln!(text, "{blank}[{}]", path.join(".")).ok();
         for key in section.keys {
             let line = match key.value {
-                Value::Must(value) | Value::Default(value) => format!("{} = {value}", key.name),
+                Value::Must(value) | Value::Usual(value) | Value::Default(value) => {
+                    format!("{} = {value}", key.name)
+                }
                 Value::Unset(value) => format!("# {} = {value}", key.name),
             };
             writeln!(text, "{line:<COLUMN$} # {}", key.about).ok();

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use crate::mistake::{Mistake, explain_toml};
+use crate::provider::{ConfirmValue, SignatureTable};
 
 /// A whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -100,6 +101,8 @@ pub(super) struct SourceTable {
     pub unregistered: UnregisteredWord,
     #[serde(default)]
     pub callback_secrets: Vec<Spanned<CallbackSecretTable>>,
+    pub signature: Option<Spanned<SignatureValue>>,
+    pub public_url: Option<Spanned<String>>,
     #[serde(default)]
     pub credentials: BTreeMap<Spanned<String>, Spanned<SecretTable>>,
     #[serde(default)]
@@ -165,44 +168,34 @@ pub(super) enum AmountWord {
     Any,
 }
 
-/// `"always"`, `"never"`, or a table of conditions.
+/// The name of a way of signing that the definition has, or a description of one.
 #[derive(Debug)]
-pub(super) enum ConfirmValue {
-    Word(String),
-    When { above: Option<String>, statuses: Vec<String> },
+pub(super) enum SignatureValue {
+    Named(String),
+    Described(Box<SignatureTable>),
 }
 
 // By hand, because an untagged enum says nothing useful about what is wrong.
-impl<'de> Deserialize<'de> for ConfirmValue {
+impl<'de> Deserialize<'de> for SignatureValue {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read;
         impl<'de> serde::de::Visitor<'de> for Read {
-            type Value = ConfirmValue;
+            type Value = SignatureValue;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("\"always\", \"never\", or a table with `above` or `statuses`")
+                f.write_str("a name, or a table that says how callbacks are signed")
             }
 
-            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<ConfirmValue, E> {
-                Ok(ConfirmValue::Word(word.to_owned()))
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<SignatureValue, E> {
+                Ok(SignatureValue::Named(name.to_owned()))
             }
 
             fn visit_map<A: serde::de::MapAccess<'de>>(
                 self,
-                mut map: A,
-            ) -> Result<ConfirmValue, A::Error> {
-                let (mut above, mut statuses) = (None, Vec::new());
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
-                        "above" => above = Some(map.next_value()?),
-                        "statuses" => statuses = map.next_value()?,
-                        _ => {
-                            let known = &["above", "statuses"];
-                            return Err(serde::de::Error::unknown_field(&key, known));
-                        }
-                    }
-                }
-                Ok(ConfirmValue::When { above, statuses })
+                map: A,
+            ) -> Result<SignatureValue, A::Error> {
+                let table = serde::de::value::MapAccessDeserializer::new(map);
+                SignatureTable::deserialize(table).map(Box::new).map(SignatureValue::Described)
             }
         }
         deserializer.deserialize_any(Read)
@@ -223,6 +216,7 @@ pub(super) struct SecretTable {
 pub(super) struct CallbackSecretTable {
     pub env: Option<String>,
     pub file: Option<String>,
+    pub id: Option<String>,
     pub not_before: Option<String>,
     pub not_after: Option<String>,
 }

@@ -15,6 +15,8 @@ pub(super) enum Shape {
     Secret,
     /// Where callback secrets are, and when each is good.
     CallbackSecrets,
+    /// The name of a way of signing, or a description of one.
+    Signature,
     /// Where secrets are, by name.
     Secrets,
     /// Texts, by name.
@@ -32,6 +34,8 @@ pub(super) enum Shape {
 pub(super) enum Value {
     /// It must be said; this is an example.
     Must(&'static str),
+    /// It is nearly always said; this is an example.
+    Usual(&'static str),
     /// This is what it is when nobody says.
     Default(&'static str),
     /// There is nothing unless somebody says; this is an example.
@@ -260,11 +264,23 @@ pub(super) const SECTIONS: &[Section] = &[
 
 const SOURCE: &[Key] = &[
     must("provider", Shape::Text, r#""flypay""#, "see `pawl provider list`"),
-    must(
-        "callback_secrets",
-        Shape::CallbackSecrets,
-        r#"[{ env = "FLYPAY_SECRET" }]"#,
-        "several while rotating; not_before, not_after",
+    Key {
+        name: "callback_secrets",
+        shape: Shape::CallbackSecrets,
+        value: Value::Usual(r#"[{ env = "FLYPAY_SECRET" }]"#),
+        about: "several while rotating; id, not_before, not_after",
+    },
+    unset(
+        "signature",
+        Shape::Signature,
+        r#""none""#,
+        "how callbacks are signed, where not as the definition says",
+    ),
+    unset(
+        "public_url",
+        Shape::Text,
+        r#""https://pay.example/callbacks/shop""#,
+        "as the provider has it: some sign it",
     ),
     unset(
         "base_url",
@@ -303,11 +319,11 @@ const SOURCE: &[Key] = &[
         r#""merchant-1""#,
         "what callbacks must name, where the provider names one",
     ),
-    key(
+    unset(
         "confirm",
         Shape::Confirm,
-        r#""never""#,
-        r#"or "always", or { above = "1000", statuses = ["completed"] }"#,
+        r#"{ above = "1000", statuses = ["completed"] }"#,
+        r#"or "always", "never"; else as the definition says"#,
     ),
     unset(
         "settle_after",
@@ -318,7 +334,7 @@ const SOURCE: &[Key] = &[
 ];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::cell::Cell;
 
     use serde::Deserialize;
@@ -355,7 +371,7 @@ mod tests {
         }
     }
 
-    fn fields<'de, T: Deserialize<'de>>() -> Vec<&'static str> {
+    pub(in crate::config) fn fields<'de, T: Deserialize<'de>>() -> Vec<&'static str> {
         let catch = Catch::default();
         T::deserialize(&catch).err().expect("it is caught");
         let mut fields = catch.0.get().to_vec();

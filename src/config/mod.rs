@@ -2,6 +2,7 @@
 //! starts.
 
 mod ask;
+mod callback;
 mod differs;
 mod effective;
 mod example;
@@ -9,6 +10,7 @@ mod file;
 mod form;
 mod keys;
 mod schema;
+mod schema_signature;
 mod secret;
 mod source;
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::keys::{Key, SECTIONS, Section, Shape, Value};
+use super::schema_signature::signature;
 
 /// The JSON Schema (2020-12) of the configuration file.
 #[must_use]
@@ -18,7 +19,7 @@ pub fn schema() -> Json {
         "properties": properties,
         "required": ["source"],
         "additionalProperties": false,
-        "$defs": { "secret": secret(&[]), "callback_secret": secret(&["not_before", "not_after"]) },
+        "$defs": { "secret": secret(&[]), "callback_secret": secret(&["id", "not_before", "not_after"]) },
     })
 }
 
@@ -61,6 +62,7 @@ fn property(key: &Key) -> Json {
         Shape::CallbackSecrets => {
             json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/callback_secret" } })
         }
+        Shape::Signature => signature(),
         Shape::Secrets => by_name(json!({ "$ref": "#/$defs/secret" })),
         Shape::Texts => by_name(json!({ "type": "string" })),
         Shape::Words(words) => by_name(json!({ "enum": words })),
@@ -93,14 +95,17 @@ fn conditions() -> Json {
 }
 
 /// Where a secret is: in the environment, or in a file.
-fn secret(times: &[&str]) -> Json {
+fn secret(more: &[&str]) -> Json {
     let from = |place: &str, about: &str| {
         let mut properties = Map::new();
         properties.insert(place.to_owned(), json!({ "description": about, "type": "string" }));
-        for time in times {
-            let about = "RFC 3339, such as 2026-01-02T00:00:00Z.";
+        for name in more {
+            let about = match *name {
+                "id" => "What the provider calls the key.",
+                _ => "RFC 3339, such as 2026-01-02T00:00:00Z.",
+            };
             properties
-                .insert((*time).to_owned(), json!({ "description": about, "type": "string" }));
+                .insert((*name).to_owned(), json!({ "description": about, "type": "string" }));
         }
         json!({
             "type": "object",

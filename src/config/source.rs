@@ -1,24 +1,24 @@
 //! Sources: one configured account at a provider each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
 
-use super::file::{AmountWord, CallbackSecretTable, ConfirmValue, File, SourceTable};
-use super::file::{SecretTable, UnregisteredWord};
+use super::file::{AmountWord, File, SecretTable, SourceTable, UnregisteredWord};
 use super::{Check, did_you_mean};
 use crate::order::amount::Amount;
 use crate::order::asking::Schedule;
 use crate::order::machine::Machine;
 use crate::order::name::{Kind, Status};
-use crate::order::rules::{AmountPolicy, Confirm, Policy, Rules, Unregistered};
+use crate::order::rules::{AmountPolicy, Policy, Rules, Unregistered};
 use crate::order::timestamp::Timestamp;
 use crate::provider::request::Credentials;
 use crate::provider::secret::{CallbackSecret, Secret};
-use crate::provider::{Provider, RulesError};
+use crate::provider::signature::{Request, Signature, SignatureError};
+use crate::provider::{Provider, RulesError, Trust};
 
 /// One configured account at a provider.
 #[derive(Clone, Debug)]
@@ -29,6 +29,10 @@ pub struct Source {
     pub provider: Arc<Provider>,
     /// What its orders are decided by.
     pub rules: Arc<Rules>,
+    /// How its callbacks are signed.
+    pub signature: Signature,
+    /// The URL that the provider was given for callbacks, where it is known.
+    pub public_url: Option<String>,
     /// What its callbacks are signed with.
     pub callback_secrets: Vec<CallbackSecret>,
     /// Where the provider is asked.
@@ -69,6 +73,16 @@ impl Source {
     /// The secrets that are good at a time.
     pub fn secrets_at(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
         self.callback_secrets.iter().filter(move |s| s.is_good_at(now)).map(|s| &s.secret)
+    }
+
+    /// Checks a callback over its raw bytes, and says how far it is to be believed.
+    ///
+    /// # Errors
+    /// [`SignatureError`]; whatever the reason, the body must not be used.
+    pub fn verify(&self, request: &Request<'_>) -> Result<Trust, SignatureError> {
+        let request = Request { url: self.public_url.as_deref(), ..*request };
+        let secrets = &self.callback_secrets;
+        self.provider.verify_callback(&request, Some(&self.signature), secrets)
     }
 }
 
@@ -136,33 +150,33 @@ impl Check<'_> {
             self.wrong(table.provider.span(), what);
             return None;
         };
-        let policy = self.policy(table, provider);
+        let signature = self.signature(table, provider);
+        let policy = self.policy(table, provider, &signature);
         let books = self.books(table, provider);
         let rules = provider.rules(&books, policy);
         let rules = rules.map_err(|error| self.wrong(name.span(), error.to_string())).ok()?;
-        if table.callback_secrets.is_empty() {
-            let what = format!(
-                "the source `{}` has no callback_secrets: add callback_secrets = [{{ env = \"...\" }}], or \
-                 every callback would be refused",
-                name.get_ref()
-            );
-            self.wrong(name.span(), what);
-        }
         self.check_asking(table, provider);
         Some(Source {
             name: name.get_ref().clone(),
-            callback_secrets: self.callback_secrets(&table.callback_secrets, provider),
+            callback_secrets: self.callback_secrets(name, &table.callback_secrets, &signature),
+            public_url: self.public_url(name, table, &signature),
             base_url: self.base_url(table.base_url.as_ref()),
             credentials: self.credentials(&table.credentials, provider),
             schedule: self.schedule(&table.ask),
             feed: self.feed(&table.feed, provider),
             limits: self.limits(&table.limits),
+            signature,
             provider: Arc::new(provider.clone()),
             rules: Arc::new(rules),
         })
     }
 
-    fn policy(&mut self, table: &SourceTable, provider: &Provider) -> Policy {
+    fn policy(
+        &mut self,
+        table: &SourceTable,
+        provider: &Provider,
+        signature: &Signature,
+    ) -> Policy {
         let waits = table.unregistered == UnregisteredWord::Wait;
         let mut amount = BTreeMap::new();
         for (key, word) in &table.amount {
@@ -202,7 +216,7 @@ impl Check<'_> {
                 .map(|t| self.amount(t.get_ref(), &t.span()))
                 .unwrap_or_default(),
             account: self.account(table.account.as_ref(), provider),
-            confirm: self.confirm(table.confirm.as_ref(), provider),
+            confirm: self.confirm(table, provider, signature),
             settle_after_secs: settle_after.map(|(s, n)| (Status::new(s.get_ref()), *n)).collect(),
         }
     }
@@ -263,57 +277,6 @@ impl Check<'_> {
             self.wrong(account.span(), what);
         }
         Some(account.get_ref().clone())
-    }
-
-    fn confirm(&mut self, value: Option<&Spanned<ConfirmValue>>, provider: &Provider) -> Confirm {
-        let Some(value) = value else { return Confirm::Never };
-        match value.get_ref() {
-            ConfirmValue::Word(word) if word == "always" => Confirm::Always,
-            ConfirmValue::Word(word) if word == "never" => Confirm::Never,
-            ConfirmValue::Word(word) => {
-                let what =
-                    format!("`{word}` cannot stand here: write \"always\", \"never\", or a table");
-                self.wrong(value.span(), what);
-                Confirm::Always
-            }
-            ConfirmValue::When { above, statuses } => {
-                let statuses: BTreeSet<Status> = statuses.iter().map(Status::new).collect();
-                for status in &statuses {
-                    self.status(status, &value.span(), &provider.machine);
-                }
-                let above = above.as_ref().map(|above| self.amount(above, &value.span()));
-                Confirm::When { above, statuses }
-            }
-        }
-    }
-
-    fn callback_secrets(
-        &mut self,
-        tables: &[Spanned<CallbackSecretTable>],
-        provider: &Provider,
-    ) -> Vec<CallbackSecret> {
-        let mut secrets = Vec::new();
-        for spanned in tables {
-            let (table, span) = (spanned.get_ref(), spanned.span());
-            let secret = self.secret(table.env.as_deref(), table.file.as_deref(), &span);
-            let mut time = |text: &Option<String>| {
-                let text = text.as_ref()?;
-                let time = text.parse::<Timestamp>();
-                time.map_err(|error| self.wrong(span.clone(), error.to_string())).ok()
-            };
-            let (not_before, not_after) = (time(&table.not_before), time(&table.not_after));
-            if let (Some(from), Some(until)) = (not_before, not_after)
-                && until <= from
-            {
-                self.wrong(span.clone(), "not_after is not after not_before: it is never good");
-            }
-            let Some(secret) = secret else { continue };
-            if let Err(error) = provider.signature.key(&secret) {
-                self.wrong(span, error.to_string());
-            }
-            secrets.push(CallbackSecret { secret, not_before, not_after });
-        }
-        secrets
     }
 
     /// Money and credentials travel over TLS, or not beyond this machine.

@@ -195,11 +195,7 @@ impl Metrics {
             ))?,
             dead_letters: all.count("pawl_dead_letters", "Dead letters that are kept.")?,
             attention: all.counts("pawl_attention", "What waits for a person, by code.", "code")?,
-            up: all.counts(
-                "pawl_up",
-                "Whether the store and the queue could be asked just now.",
-                "what",
-            )?,
+            up: all.counts("pawl_up", "Whether store and queue could be asked just now.", "what")?,
             reloads: all.counters(
                 "pawl_config_reloads_total",
                 "Reloads of the configuration, by how they ended.",

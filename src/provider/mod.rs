@@ -31,20 +31,28 @@ use serde::Deserialize;
 pub use read::Unreadable;
 pub use sample::Sample;
 
-use crate::mistake::Mistakes;
+use toml::Spanned;
+
+use crate::mistake::{Mistake, Mistakes};
 use crate::order::machine::Machine;
 use crate::order::name::{Kind, OrderId, Role, Status};
 use crate::order::report::{Origin, Report};
-use crate::order::rules::{KindRules, Policy, Rules};
+use crate::order::rules::{Confirm, KindRules, Policy, Rules};
 use crate::order::slot::Leg;
 use crate::order::timestamp::Timestamp;
 use feed::Feed;
 use headers::Headers;
 use json::{Json, Pointer};
+use load::Found;
+use load::callback::load_confirm;
+use load::signature::{Signs, load_signature};
 use read::{Doc, Matching, Places, Words};
 use reply::{Challenge, Reply};
 use request::{Ask, Auth};
 use signature::Signature;
+pub(crate) use table::{ConfirmValue, SignatureTable};
+#[cfg(test)]
+pub(crate) use table::{ListTable, PlaceTable, SortedFieldsTable, StampTable};
 
 /// The definitions that come with Pawl: name and text.
 pub const BUILT_IN: &[(&str, &str)] = &[("flypay", include_str!("definitions/flypay.toml"))];
@@ -67,8 +75,12 @@ pub struct Provider {
     pub machine: Arc<Machine>,
     /// Its kinds of orders.
     pub kinds: BTreeMap<Kind, KindModes>,
-    /// How its callbacks are signed.
+    /// How its callbacks are signed, where a source does not choose.
     pub signature: Signature,
+    /// The ways of signing that a source may choose, by name. Always has `none`.
+    pub signatures: BTreeMap<String, Signature>,
+    /// Which claims must be confirmed, where the definition says it and the source does not.
+    pub confirm: Option<Confirm>,
     /// How we prove who we are when we ask.
     pub auth: Auth,
     /// How to ask about an order.
@@ -307,18 +319,40 @@ impl Provider {
         batch::about(report, asked, date)
     }
 
-    /// Checks a callback's signature over its raw bytes, and how far it is to be believed.
+    /// Checks a callback's signature over its raw bytes, and how far it is to be believed. `chosen` is the
+    /// source's way of signing, where it is not the definition's own.
     ///
     /// # Errors
     /// [`signature::SignatureError`]; whatever the reason, the body must not be used.
-    pub fn verify_callback<'a>(
+    pub fn verify_callback(
         &self,
-        headers: &Headers,
-        body: &[u8],
-        secrets: impl IntoIterator<Item = &'a secret::Secret>,
+        request: &signature::Request<'_>,
+        chosen: Option<&Signature>,
+        secrets: &[secret::CallbackSecret],
     ) -> Result<Trust, signature::SignatureError> {
-        self.signature.verify(headers, body, secrets)?;
-        Ok(Trust::Claims)
+        chosen.unwrap_or(&self.signature).verify_request(request, secrets)
+    }
+
+    /// Reads a source's own description of how its callbacks are signed.
+    pub(crate) fn describe_signature(
+        &self,
+        table: &Spanned<SignatureTable>,
+    ) -> Result<Signature, Vec<Mistake>> {
+        let has_loops = self.machine.statuses().iter().any(|rule| self.machine.repeats(&rule.name));
+        let deciding = self.callback.deciding(has_loops);
+        let signs = Signs::Callbacks { format: self.format, deciding: &deciding };
+        let mut found = Found::default();
+        load_signature(table, signs, &mut found).ok_or(found.mistakes)
+    }
+
+    /// Reads which claims a source wants confirmed.
+    pub(crate) fn describe_confirm(
+        &self,
+        value: &Spanned<ConfirmValue>,
+    ) -> Result<Confirm, Vec<Mistake>> {
+        let mut found = Found::default();
+        let confirm = load_confirm(value, &self.machine, &mut found);
+        if found.mistakes.is_empty() { Ok(confirm) } else { Err(found.mistakes) }
     }
 
     /// Whether its callbacks name the account that they are for.

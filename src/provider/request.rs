@@ -243,7 +243,7 @@ impl Auth {
             let secret = asker.credentials.get(name).ok_or_else(missing)?;
             let signed = signature.sign(body, secret);
             let value = signed.map_err(|KeyError| QuestionError::Key(name.clone()))?;
-            headers.push(&signature.header, value);
+            headers.push(signature.header(), value);
         }
         Ok(headers)
     }

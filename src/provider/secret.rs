@@ -42,8 +42,10 @@ impl fmt::Debug for Secret {
 /// one takes another's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackSecret {
-    /// The secret.
+    /// The secret, or the public key.
     pub secret: Secret,
+    /// What the provider calls it, where its callbacks name the key.
+    pub id: Option<String>,
     /// Not good before.
     pub not_before: Option<Timestamp>,
     /// Not good from then on.
@@ -54,7 +56,7 @@ impl CallbackSecret {
     /// A secret that is always good.
     #[must_use]
     pub fn always(secret: Secret) -> Self {
-        Self { secret, not_before: None, not_after: None }
+        Self { secret, id: None, not_before: None, not_after: None }
     }
 
     /// Whether it is good at this time.

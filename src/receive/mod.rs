@@ -32,6 +32,7 @@ use crate::order::report::Origin;
 use crate::provider::Trust;
 use crate::provider::headers::Headers;
 use crate::provider::reply::Reply;
+use crate::provider::signature;
 use crate::queue::Queue;
 use crate::queue::message::{Callback, CallbackHeader};
 use crate::sources::Sources;
@@ -132,6 +133,8 @@ impl Receiver {
         }
         check_headers(request.headers(), &source.provider.content_types)?;
         let headers = take_headers(request.headers());
+        let method = request.method().clone();
+        let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
         let body = read_body(request, self.limits.body_bytes_max, BODY_DEADLINE).await;
         let body = body.map_err(|error| match error {
             BodyError::TooLarge => Refusal::TooLarge,
@@ -142,8 +145,14 @@ impl Receiver {
             return Err(Refusal::Empty);
         }
         let received_at = self.clock.now();
-        let secrets = source.secrets_at(received_at);
-        let trust = source.provider.verify_callback(&headers, &body, secrets);
+        let trust = source.verify(&signature::Request {
+            method: method.as_str(),
+            path: &path,
+            url: None,
+            headers: &headers,
+            body: &body,
+            at: received_at,
+        });
         let trust = trust.map_err(|error| {
             tracing::warn!(source = source.name, reason = %error, "a callback is not authentic");
             Refusal::Unauthentic

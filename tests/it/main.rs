@@ -11,5 +11,6 @@ mod poll;
 mod rabbit;
 mod reading;
 mod schema;
+mod signature;
 mod soak;
 mod tidy;

@@ -108,8 +108,12 @@ fn the_schema_takes_what_the_file_may_be_and_nothing_else() {
         ("[{ env = \"FLYPAY_SECRET\" }]", "[{ env = \"A\", file = \"b\" }]"),
         ("[{ env = \"FLYPAY_SECRET\" }]", "[]"),
         ("{ withdraw = \"exact\" }", "{ withdraw = \"exactly\" }"),
-        ("\"never\"", "\"sometimes\""),
-        ("\"never\"", "{ over = \"1\" }"),
+        ("{ above = \"1000\", statuses = [\"completed\"] }", "\"sometimes\""),
+        ("{ above = \"1000\"", "{ over = \"1000\""),
+        ("signature = \"none\"", "signature = 3"),
+        ("signature = \"none\"", "signature = { header = 3 }"),
+        ("signature = \"none\"", "signature = { headr = \"X\" }"),
+        ("signature = \"none\"", "signature = { timestamp = { unit = \"days\" } }"),
         ("{ error = 600 }", "{ error = -1 }"),
         ("{ file = \"/etc/pawl/admin-token\" }", "\"hush\""),
     ] {
@@ -120,7 +124,10 @@ fn the_schema_takes_what_the_file_may_be_and_nothing_else() {
     let rotating = all.replacen("[{ env = \"FLYPAY_SECRET\" }]", secret, 1);
     assert_eq!(check(&rotating), [""; 0]);
     let confirm = "{ above = \"1000\", statuses = [\"completed\"] }";
-    assert_eq!(check(&all.replacen("\"never\"", confirm, 1)), [""; 0]);
+    assert_eq!(check(&all.replacen(confirm, "\"never\"", 1)), [""; 0]);
+    let described = "signature = { preset = \"timestamped\", header = \"X\", timestamp = \
+                     { tolerance_secs = 60 }, list = { signature = [\"v2\"] } }";
+    assert_eq!(check(&all.replacen("signature = \"none\"", described, 1)), [""; 0]);
 }
 
 /// As much of JSON Schema as our own uses; a word that it does not know is a failure.
@@ -137,6 +144,7 @@ fn fit(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<St
                 "object" => value.is_object(),
                 "array" => value.is_array(),
                 "string" => value.is_string(),
+                "boolean" => value.is_boolean(),
                 "integer" => value.is_i64() || value.is_u64(),
                 other => panic!("{other}"),
             },

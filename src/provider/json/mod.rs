@@ -174,6 +174,15 @@ pub fn value_at(body: &[u8], place: &Pointer) -> Result<Option<Json>, JsonError>
     Ok(value.filter(|value| *value != Json::Null))
 }
 
+/// The value at a pointer as it was written; `None` where there is none. For a body that [`Json::read`]
+/// has read: what it refuses is not looked for here.
+///
+/// # Errors
+/// [`JsonError`].
+pub fn written<'a>(body: &'a [u8], pointer: &Pointer) -> Result<Option<&'a str>, JsonError> {
+    Ok(raw_at(body, pointer)?.map(RawValue::get))
+}
+
 fn raw_at<'a>(body: &'a [u8], place: &Pointer) -> Result<Option<&'a RawValue>, JsonError> {
     let mut raw: &RawValue = serde_json::from_slice(body).map_err(|e| syntax(&e))?;
     for step in &place.steps {

@@ -47,6 +47,22 @@ impl Pointer {
         self
     }
 
+    /// The member's name, where it points to a member of the whole.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match (&self.steps[..], self.item) {
+            ([name], None) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it points to what another one points to, or into it.
+    #[must_use]
+    pub fn is_within(&self, outer: &Self) -> bool {
+        let is_before_items = self.item.is_none_or(|item| outer.steps.len() <= item);
+        outer.item.is_none() && is_before_items && self.steps.starts_with(&outer.steps)
+    }
+
     /// This pointer, continued by another.
     #[must_use]
     pub fn then(&self, inner: &Self) -> Self {

@@ -6,6 +6,7 @@ use super::Found;
 use super::auth::load_sign;
 use super::places::Base;
 use super::request::{Allowed, Written, load_request};
+use super::signature::Signs;
 use crate::provider::batch::Batch;
 use crate::provider::body::Body;
 use crate::provider::envelope::Envelope;
@@ -25,7 +26,7 @@ pub(super) fn load_ask(ask: &AskTable, base: &Base<'_>, found: &mut Found) -> Op
     let request = load_request(&written, Allowed { texts: Some(&ID_PLACES), lists: &[] }, found);
     let places = base.places(None, answer.at.as_ref(), &answer.event, found);
     let said = (answer.ok.as_ref(), answer.signature.as_ref());
-    let envelope = load_envelope(said, &ask.error, found);
+    let envelope = load_envelope(said, &ask.error, &places.deciding(base.has_loops), found);
     let batch = ask.batch.as_ref().map(|batch| load_batch(batch, base, found));
     Some(Ask { request: request?, places, envelope, batch: batch.flatten() })
 }
@@ -33,11 +34,13 @@ pub(super) fn load_ask(ask: &AskTable, base: &Base<'_>, found: &mut Found) -> Op
 pub(super) fn load_envelope(
     (ok, signature): (Option<&OkTable>, Option<&SignTable>),
     errors: &[ErrorTable],
+    deciding: &[Pointer],
     found: &mut Found,
 ) -> Envelope {
+    let signs = Signs::Answers { deciding };
     Envelope {
         ok: ok.and_then(|ok| Some((found.parse(ok.at.get_ref(), ok.at.span())?, ok.is.clone()))),
-        signature: signature.map(|sign| load_sign(sign, found)),
+        signature: signature.and_then(|sign| load_sign(sign, signs, found)),
         errors: Errors(errors.iter().map(|error| load_error(error, found)).collect()),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::Found;
-use super::callback::check_header;
 use super::request::{Allowed, Written, load_request, load_template};
+use super::signature::{Signs, load_signature};
 use crate::provider::login::{Expiry, Login};
 use crate::provider::read::TimeFormat;
 use crate::provider::request::Auth;
@@ -38,7 +38,7 @@ pub(super) fn load_auth(auth: &AuthTable, found: &mut Found) -> Auth {
     Auth {
         headers,
         basic,
-        sign: auth.sign.as_ref().map(|sign| load_sign(sign, found)),
+        sign: auth.sign.as_ref().and_then(|sign| load_sign(sign, Signs::Requests, found)),
         login: auth.login.as_ref().and_then(|login| load_login(login, found)),
         has_client_certificate: auth.client_certificate,
     }
@@ -90,7 +90,10 @@ fn check_line(text: &Spanned<String>, found: &mut Found) {
     }
 }
 
-pub(super) fn load_sign(sign: &SignTable, found: &mut Found) -> (String, Signature) {
-    check_header(&sign.signature, found);
-    (sign.secret.clone(), sign.signature.get_ref().clone())
+pub(super) fn load_sign(
+    sign: &SignTable,
+    signs: Signs<'_>,
+    found: &mut Found,
+) -> Option<(String, Signature)> {
+    Some((sign.secret.clone(), load_signature(&sign.signature, signs, found)?))
 }

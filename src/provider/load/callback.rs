@@ -1,17 +1,21 @@
 //! Checks and compiles what a definition says about how callbacks come, and when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use toml::Spanned;
 
 use super::Found;
 use super::places::{matching, pointers};
+use super::signature::{Signs, load_signature};
 use crate::mistake::nearest;
 use crate::order::machine::Machine;
 use crate::order::name::Status;
+use crate::order::rules::Confirm;
+use crate::provider::json::Pointer;
 use crate::provider::reply::{Challenge, Reply};
 use crate::provider::signature::Signature;
-use crate::provider::table::{CallbackTable, ChallengeTable, ReplyTable};
+use crate::provider::table::{CallbackTable, ChallengeTable, ConfirmValue, ReplyTable};
 
 /// The statuses that callbacks are sent for, where not for all.
 pub(super) fn load_called_back(
@@ -28,15 +32,7 @@ pub(super) fn find_status(
     machine: &Machine,
     found: &mut Found,
 ) -> Option<Status> {
-    let status = Status::new(name.get_ref());
-    if machine.get(&status).is_none() {
-        let known = machine.statuses().iter().map(|rule| rule.name.as_str());
-        let hint = nearest(name.get_ref(), known);
-        let hint = hint.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-        found.at(name.span(), format!("there is no status `{}`{hint}", name.get_ref()));
-        return None;
-    }
-    Some(status)
+    find_status_at(name.get_ref(), name.span(), machine, found)
 }
 
 /// The media types that callbacks come as: what the format usually has, or what the definition says.
@@ -128,11 +124,67 @@ pub(super) fn check_header_name(name: &Spanned<String>, found: &mut Found) {
     }
 }
 
-pub(super) fn check_header(signature: &Spanned<Signature>, found: &mut Found) {
-    let header = &signature.get_ref().header;
-    let is_name = !header.is_empty()
-        && header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if !is_name {
-        found.at(signature.span(), format!("`{header}` is not a header's name"));
-    }
+/// Which claims must be confirmed where the source does not say.
+pub(crate) fn load_confirm(
+    value: &Spanned<ConfirmValue>,
+    machine: &Machine,
+    found: &mut Found,
+) -> Confirm {
+    let (above, named) = match value.get_ref() {
+        ConfirmValue::Word(word) if word == "always" => return Confirm::Always,
+        ConfirmValue::Word(word) if word == "never" => return Confirm::Never,
+        ConfirmValue::Word(word) => {
+            let what =
+                format!("`{word}` cannot stand here: write \"always\", \"never\", or a table");
+            found.at(value.span(), what);
+            return Confirm::Always;
+        }
+        ConfirmValue::When { above, statuses } => (above, statuses),
+    };
+    let statuses =
+        named.iter().filter_map(|name| find_status_at(name, value.span(), machine, found));
+    let statuses = statuses.collect();
+    let above = above.as_ref().and_then(|above| found.parse(above, value.span()));
+    Confirm::When { above, statuses }
 }
+
+fn find_status_at(
+    name: &str,
+    span: Range<usize>,
+    machine: &Machine,
+    found: &mut Found,
+) -> Option<Status> {
+    let status = Status::new(name);
+    if machine.get(&status).is_some() {
+        return Some(status);
+    }
+    let known = machine.statuses().iter().map(|rule| rule.name.as_str());
+    let hint = match nearest(name, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write one of {}", known.collect::<Vec<_>>().join(", ")),
+    };
+    found.at(span, format!("there is no status `{name}`: {hint}"));
+    None
+}
+
+/// The way of signing that stands where a source chooses none, and those that it may choose.
+pub(super) fn load_signatures(
+    callback: &CallbackTable,
+    deciding: &[Pointer],
+    found: &mut Found,
+) -> (Option<Signature>, BTreeMap<String, Signature>) {
+    let signs = Signs::Callbacks { format: callback.format, deciding };
+    let mut named = BTreeMap::from([(NONE.to_owned(), Signature::none())]);
+    for (name, table) in &callback.signatures {
+        if name.get_ref() == NONE {
+            found.at(name.span(), "`none` is always there: give this one another name");
+        }
+        if let Some(signature) = load_signature(table, signs, found) {
+            named.insert(name.get_ref().clone(), signature);
+        }
+    }
+    (load_signature(&callback.signature, signs, found), named)
+}
+
+/// The name of no signature.
+const NONE: &str = "none";

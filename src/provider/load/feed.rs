@@ -11,6 +11,7 @@ use super::places::Base;
 use super::request::{Allowed, Written, load_request};
 use crate::provider::body::Body;
 use crate::provider::feed::{Feed, Paging, Window};
+use crate::provider::json::Pointer;
 use crate::provider::request::Request;
 use crate::provider::table::FeedTable;
 
@@ -48,10 +49,13 @@ pub(super) fn load_feed(feed: &FeedTable, base: &Base<'_>, found: &mut Found) ->
     let every = number(feed.every_secs.as_ref(), EVERY_SECS, 1, SECS_MAX, found);
     let overlap = number(feed.overlap_secs.as_ref(), OVERLAP_SECS, 0, SECS_MAX, found);
     let pages_max = number(feed.pages_max.as_ref(), PAGES_MAX, 1, 100_000, found);
-    let items = found.parse(feed.items.get_ref(), feed.items.span());
+    let items: Option<Pointer> = found.parse(feed.items.get_ref(), feed.items.span());
     let said = (feed.ok.as_ref(), feed.signature.as_ref());
-    let envelope = load_envelope(said, &feed.error, found);
     let own = base.places(None, None, &feed.event, found);
+    // What decides stands in the items, wherever those are.
+    let list = items.clone().unwrap_or_default();
+    let deciding = own.deciding(base.has_loops).iter().map(|at| list.then(at)).collect::<Vec<_>>();
+    let envelope = load_envelope(said, &feed.error, &deciding, found);
     let request = request?;
     check_used(feed, &request, &places, found);
     if let Some(Paging::Cursor { first: None, .. }) = &paging

@@ -3,12 +3,15 @@
 
 mod ask;
 mod auth;
-mod callback;
+pub(super) mod callback;
 mod feed;
 mod kind;
 mod machine;
 mod places;
+mod preset;
 mod request;
+pub(super) mod signature;
+mod signature_places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -20,7 +23,9 @@ use toml::Spanned;
 
 use ask::load_ask;
 use auth::load_auth;
-use callback::{check_header, load_called_back, load_challenge, load_content_types, load_reply};
+use callback::{
+    load_called_back, load_challenge, load_confirm, load_content_types, load_reply, load_signatures,
+};
 use feed::load_feed;
 use kind::load_kinds;
 use machine::load_machine;
@@ -54,12 +59,14 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
     let events = load_names(&definition, &machine, &mut found);
     let time_format = load_time_format(&definition.event, &mut found);
     let exponents = load_exponents(&definition.event, &mut found);
+    let has_loops = machine.statuses().iter().any(|rule| machine.repeats(&rule.name));
     let base = Base {
         event: &definition.event,
         amounts: &amounts,
         time_format,
         exponents: &exponents,
         kinds: kinds_by_sign(&definition),
+        has_loops,
     };
     let callback = &definition.callback;
     let parse = |list: &Spanned<String>| found.parse::<Pointer>(list.get_ref(), list.span());
@@ -82,11 +89,13 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
     let ask = definition.ask.as_ref().map(|ask| load_ask(ask, &base, &mut found));
     let feed = definition.feed.as_ref().map(|feed| load_feed(feed, &base, &mut found));
     let auth = load_auth(&definition.auth, &mut found);
-    check_header(&callback.signature, &mut found);
+    let (signature, signatures) =
+        load_signatures(callback, &places.deciding(has_loops), &mut found);
+    let confirm = callback.confirm.as_ref().map(|value| load_confirm(value, &machine, &mut found));
     let samples: Vec<Sample> = definition.sample.iter().map(Sample::of).collect();
-    if !found.mistakes.is_empty() {
+    let Some(signature) = signature.filter(|_| found.mistakes.is_empty()) else {
         return Err(found.mistakes);
-    }
+    };
     Ok(Provider {
         name: definition.name.get_ref().clone(),
         title: definition.title.clone(),
@@ -94,7 +103,9 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
         documents: definition.documents.clone(),
         machine: Arc::new(machine),
         kinds,
-        signature: callback.signature.get_ref().clone(),
+        signature,
+        signatures,
+        confirm,
         auth,
         ask: ask.flatten(),
         feed: feed.flatten(),
@@ -120,8 +131,8 @@ const RETRY_WINDOW_SECS: u64 = 259_200;
 
 /// The mistakes that were found so far.
 #[derive(Default)]
-pub(super) struct Found {
-    mistakes: Vec<Mistake>,
+pub(crate) struct Found {
+    pub(super) mistakes: Vec<Mistake>,
 }
 
 impl Found {

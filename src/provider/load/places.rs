@@ -63,6 +63,8 @@ pub(super) struct Base<'a> {
     pub(super) exponents: &'a BTreeMap<Currency, u32>,
     /// The kinds that something else than a word tells, in the order of the file.
     pub(super) kinds: Vec<(&'a MatchingTable, Kind)>,
+    /// Whether any status can come again, so that the provider's time decides.
+    pub(super) has_loops: bool,
 }
 
 impl Base<'_> {

@@ -61,6 +61,28 @@ pub struct Places {
     pub operation_id: Vec<Pointer>,
 }
 
+impl Places {
+    /// Where everything is that a decision rests on. The provider's time is a part of it where statuses
+    /// can come again.
+    pub(super) fn deciding(&self, has_loops: bool) -> Vec<Pointer> {
+        let single = [
+            &self.order_id,
+            &self.provider_id,
+            &self.other_ids,
+            &self.account,
+            &self.name,
+            &self.kind,
+            &self.status,
+            &self.operation,
+            &self.operation_id,
+        ];
+        let time = has_loops.then_some(&self.time);
+        let several = self.currency.values().chain(self.amounts.values());
+        let kinds = self.kind_if.iter().map(|(matching, _)| &matching.at);
+        single.into_iter().chain(time).chain(several).chain(kinds).flatten().cloned().collect()
+    }
+}
+
 /// What the words of a body mean.
 #[derive(Clone, Debug)]
 pub(super) struct Words<'a> {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::SignatureTable;
 use super::body::Bodies;
 use crate::provider::body::BodyFormat;
 use crate::provider::request::Method;
-use crate::provider::signature::Signature;
 
 /// How our own requests are authenticated.
 #[derive(Debug, Default, Deserialize)]
@@ -36,7 +36,7 @@ pub(in crate::provider) struct BasicTable {
 #[serde(deny_unknown_fields)]
 pub(in crate::provider) struct SignTable {
     pub secret: String,
-    pub signature: Spanned<Signature>,
+    pub signature: Spanned<SignatureTable>,
 }
 
 /// A request that brings a token.

@@ -1,11 +1,12 @@
 //! `[callback]`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{MatchingTable, PlacesTable, Texts};
+use super::{ConfirmValue, MatchingTable, PlacesTable, SignatureTable, Texts};
 use crate::provider::Format;
-use crate::provider::signature::Signature;
 
 /// How callbacks come.
 #[derive(Debug, Deserialize)]
@@ -17,7 +18,10 @@ pub(in crate::provider) struct CallbackTable {
     pub content_types: Vec<Spanned<String>>,
     pub items: Option<Spanned<String>>,
     pub at: Option<Texts>,
-    pub signature: Spanned<Signature>,
+    pub signature: Spanned<SignatureTable>,
+    #[serde(default)]
+    pub signatures: BTreeMap<Spanned<String>, Spanned<SignatureTable>>,
+    pub confirm: Option<Spanned<ConfirmValue>>,
     #[serde(default)]
     pub event: PlacesTable,
     pub statuses: Option<Vec<Spanned<String>>>,

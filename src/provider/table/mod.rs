@@ -5,10 +5,12 @@ mod ask;
 mod auth;
 mod body;
 mod callback;
+mod confirm;
 mod event;
 mod feed;
 mod kind;
 mod machine;
+mod signature;
 mod text;
 
 use std::collections::BTreeMap;
@@ -20,10 +22,15 @@ pub(super) use ask::{AskTable, BatchTable, ErrorTable, Missing, OkTable};
 pub(super) use auth::{AuthTable, ExpiryWord, LoginTable, SignTable};
 pub(super) use body::Bodies;
 pub(super) use callback::{CallbackTable, ChallengeTable, ReplyTable};
+pub(crate) use confirm::ConfirmValue;
 pub(super) use event::{EventTable, MatchingTable, PlacesTable};
 pub(super) use feed::FeedTable;
 pub(super) use kind::{Counters, KindTable, MoneyTable, OperationTable};
 pub(super) use machine::{StatusTable, TrackTable};
+pub(crate) use signature::{
+    Key, ListTable, MissingWord, PlaceTable, SchemeWord, SignatureTable, SortedFieldsTable,
+    StampTable,
+};
 pub(super) use text::{Legs, Texts};
 
 /// A whole file.
