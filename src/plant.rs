@@ -21,6 +21,7 @@ pub const NAMES: &[&str] = &[
     "believe_unsigned_answers",
     "believe_hints",
     "cursor_before_confirm",
+    "ignore_tolerance",
 ];
 
 /// Whether this fault is switched on.

@@ -31,11 +31,15 @@ pub(super) fn run(init: &Init) -> Result<Exit, Failure> {
     let provider = Provider::load(&format!("{name}.toml"), text);
     let provider = provider.map_err(|mistakes| Failure::other(mistakes.into()))?;
     let variable = variable(name);
-    write(init, &configuration(name, &variable)).map_err(Failure::other)?;
+    let is_signed = !provider.signature.is_none();
+    let secret = is_signed.then_some(variable.as_str());
+    write(init, &configuration(name, secret)).map_err(Failure::other)?;
     let file = init.config.display();
     let credentials: Vec<&str> = provider.credentials().into_iter().collect();
     println!("{file} is written.");
-    println!("Set {variable} to the secret that {} signs its callbacks with.", provider.title);
+    if is_signed {
+        println!("Set {variable} to the secret that {} signs its callbacks with.", provider.title);
+    }
     println!("Have its callbacks sent to /callbacks/shop, at port 8080 of this machine.");
     if !credentials.is_empty() {
         println!(
@@ -48,14 +52,17 @@ pub(super) fn run(init: &Init) -> Result<Exit, Failure> {
 }
 
 /// Six lines.
-fn configuration(provider: &str, variable: &str) -> String {
-    let secrets = format!("callback_secrets = [{{ env = \"{variable}\" }}]");
+fn configuration(provider: &str, variable: Option<&str>) -> String {
+    let secrets = variable.map_or_else(String::new, |variable| {
+        let secrets = format!("callback_secrets = [{{ env = \"{variable}\" }}]");
+        format!("{secrets:<47} # what its callbacks are signed with\n")
+    });
     format!(
         "[store]\n\
          url = \"sqlite:pawl.db\"                          # orders and queue, in one file\n\
          [source.shop]\n\
          provider = \"{provider}\"\n\
-         {secrets:<47} # what its callbacks are signed with\n\
+         {secrets}\
          unregistered = \"accept\"                         # or \"wait\": hold their money back\n"
     )
 }

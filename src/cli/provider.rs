@@ -14,7 +14,7 @@ use crate::order::machine::StatusRule;
 use crate::order::name::Kind;
 use crate::order::rules::{KindRules, Money};
 use crate::order::timestamp::Timestamp;
-use crate::provider::{BUILT_IN, KindModes, Provider};
+use crate::provider::{BUILT_IN, KindModes, Provider, Trust};
 
 /// What can be done with definitions.
 #[derive(Debug, clap::Subcommand)]
@@ -112,6 +112,10 @@ fn whole(provider: &Provider) -> Value {
     };
     let kinds = provider.kinds.iter().map(|(name, modes)| (name.to_string(), kind(modes)));
     let mut shown = brief(provider);
+    shown["callbacks"] = json!(match provider.signature.trust() {
+        Trust::Claims => "claims",
+        Trust::Hint => "hints",
+    });
     shown["statuses"] = provider.machine.statuses().iter().map(status).collect();
     shown["kinds"] = Value::Object(kinds.collect());
     shown
@@ -162,7 +166,21 @@ fn describe(provider: &Provider) -> Result<String, std::fmt::Error> {
     }
     let credentials: Vec<&str> = provider.credentials().into_iter().collect();
     writeln!(text, "\ncredentials for asking: {}", credentials.join(", "))?;
+    writeln!(text, "callbacks: {}", trust(provider))?;
     Ok(text)
+}
+
+/// How far the callbacks are to be believed, as the definition has them signed.
+fn trust(provider: &Provider) -> &'static str {
+    let signature = &provider.signature;
+    match signature.trust() {
+        Trust::Claims if signature.is_of_sender_only() => {
+            "their sender is known, but not that nobody changed what they say"
+        }
+        Trust::Claims => "what they say is signed",
+        Trust::Hint if signature.is_none() => "not signed: a reason to ask, and nothing more",
+        Trust::Hint => "signed, but not all that decides: a reason to ask, and nothing more",
+    }
 }
 
 fn check(named: Vec<String>) -> anyhow::Result<Exit> {
