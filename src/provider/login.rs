@@ -201,6 +201,33 @@ mod tests {
     }
 
     #[test]
+    fn the_token_takes_the_place_of_what_it_was_had_by() {
+        let template = |text: &str| text.parse::<Template>().expect("a template");
+        let send = BTreeMap::from([("authorization".to_owned(), template("Bearer {token}"))]);
+        let auth = Auth {
+            headers: BTreeMap::from([("X-Key".to_owned(), template("{key}"))]),
+            basic: Some((template("{key}"), template("{key}"))),
+            login: Some(Login { send, ..login(None) }),
+            ..Auth::default()
+        };
+        let secret = |text: &str| Secret::new(text).expect("a secret");
+        let credentials = BTreeMap::from([("key".to_owned(), secret("k"))]);
+        let asker = Asker { credentials: &credentials, token: None, uuid: uuid::Uuid::nil() };
+        let lines = |question: &Question| -> Vec<String> {
+            let sent = question.headers.iter().filter(|(name, _)| *name != "accept");
+            sent.map(|(name, value)| format!("{name}: {value}")).collect()
+        };
+        let of_login = auth.login.as_ref().expect("a login");
+        let question = of_login.question(&auth, &asker).expect("a question");
+        assert_eq!(lines(&question), ["x-key: k", "authorization: Basic azpr"]);
+        let token = secret("t");
+        let asker = Asker { token: Some(&token), ..asker };
+        let question = of_login.request.question(&auth, &asker, &Values::default());
+        let question = question.expect("a question");
+        assert_eq!(lines(&question), ["x-key: k", "authorization: Bearer t"]);
+    }
+
+    #[test]
     fn what_is_no_token_is_said_and_never_quoted() {
         let now = at(0);
         for body in [r#"{"token":12}"#, r#"{"token":"a\nb"}"#, r#"{"token":" "}"#, "{}", "<html>"] {

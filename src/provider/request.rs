@@ -217,7 +217,12 @@ pub(super) fn id_of(names: &BTreeMap<OrderId, Role>, wanted: Role) -> Option<&st
 impl Auth {
     fn headers(&self, asker: &Asker<'_>, body: &[u8]) -> Result<Headers, QuestionError> {
         let mut headers = Headers::default();
-        for (name, template) in &self.headers {
+        // What the token is sent in takes the place of what else is sent there: it was had by that.
+        let of_token = |name: &str| {
+            let mut sent = self.login.iter().flat_map(|login| login.send.keys());
+            asker.token.is_some() && sent.any(|sent| sent.eq_ignore_ascii_case(name))
+        };
+        for (name, template) in self.headers.iter().filter(|(name, _)| !of_token(name)) {
             headers.push(name, asker.fill(template)?);
         }
         if let (Some(login), Some(token)) = (&self.login, asker.token) {
@@ -230,7 +235,7 @@ impl Auth {
                 headers.push(name, value.ok_or(QuestionError::NoCredential("token".to_owned()))?);
             }
         }
-        if let Some((user, password)) = &self.basic {
+        if let Some((user, password)) = self.basic.as_ref().filter(|_| !of_token("authorization")) {
             let (user, password) = (asker.fill(user)?, asker.fill(password)?);
             if user.contains(':') {
                 return Err(QuestionError::User);
