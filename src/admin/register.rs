@@ -31,6 +31,7 @@ const RACES_MAX: u32 = 100;
 struct Told {
     source: String,
     order_id: String,
+    provider_id: Option<String>,
     kind: Option<String>,
     amount: Option<Amount>,
     currency: Option<Currency>,
@@ -159,6 +160,9 @@ fn check(admin: &Admin, order: Value, place: &str) -> Result<(Name, Ready), Prob
     let registration = Registration { kind: Some(kind), expected, booked: booked.collect() };
     let id = |text: &str| OrderId::new(text).map_err(|error| wrong(error.to_string()));
     let mut names = BTreeMap::from([(id(&told.order_id)?, Role::Merchant)]);
+    if let Some(own) = &told.provider_id {
+        names.entry(id(own)?).or_insert(Role::Provider);
+    }
     for other in &told.other_ids {
         names.entry(id(other)?).or_insert(Role::Other);
     }

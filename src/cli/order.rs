@@ -47,6 +47,9 @@ pub(super) struct Register {
     /// What you have deducted for it yourself.
     #[arg(long, value_name = "AMOUNT", conflicts_with = "held")]
     debited: Option<String>,
+    /// The provider's own id of it, by which some providers are asked.
+    #[arg(long, value_name = "ID")]
+    provider_id: Option<String>,
     /// A further id of it; may be given several times.
     #[arg(long = "other-id", value_name = "ID")]
     other_ids: Vec<String>,
@@ -110,6 +113,7 @@ fn run_register(told: &Register) -> Result<Exit, Failure> {
         .filter_map(|(counter, amount)| Some((counter, amount.as_ref()?)))
         .collect();
     for (key, value) in [
+        ("provider_id", told.provider_id.as_ref().map(|id| json!(id))),
         ("kind", told.kind.as_ref().map(|kind| json!(kind))),
         ("amount", told.amount.as_ref().map(|amount| json!(amount))),
         ("currency", told.currency.as_ref().map(|currency| json!(currency))),

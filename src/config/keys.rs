@@ -2,6 +2,8 @@
 //! nobody says. The schema, the example and what `pawl config print` shows are made of this list; tests
 //! hold it against what the file is really read into.
 
+use super::source_keys::SOURCE;
+
 /// What may stand at a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -60,15 +62,30 @@ pub(super) struct Section {
     pub keys: &'static [Key],
 }
 
-const fn must(name: &'static str, shape: Shape, value: &'static str, about: &'static str) -> Key {
+pub(super) const fn must(
+    name: &'static str,
+    shape: Shape,
+    value: &'static str,
+    about: &'static str,
+) -> Key {
     Key { name, shape, value: Value::Must(value), about }
 }
 
-const fn key(name: &'static str, shape: Shape, value: &'static str, about: &'static str) -> Key {
+pub(super) const fn key(
+    name: &'static str,
+    shape: Shape,
+    value: &'static str,
+    about: &'static str,
+) -> Key {
     Key { name, shape, value: Value::Default(value), about }
 }
 
-const fn unset(name: &'static str, shape: Shape, value: &'static str, about: &'static str) -> Key {
+pub(super) const fn unset(
+    name: &'static str,
+    shape: Shape,
+    value: &'static str,
+    about: &'static str,
+) -> Key {
     Key { name, shape, value: Value::Unset(value), about }
 }
 
@@ -260,77 +277,6 @@ pub(super) const SECTIONS: &[Section] = &[
             key("hint_burst", Shape::Number(1, 10_000), "5", "of those at once"),
         ],
     },
-];
-
-const SOURCE: &[Key] = &[
-    must("provider", Shape::Text, r#""flypay""#, "see `pawl provider list`"),
-    Key {
-        name: "callback_secrets",
-        shape: Shape::CallbackSecrets,
-        value: Value::Usual(r#"[{ env = "FLYPAY_SECRET" }]"#),
-        about: "several while rotating; id, not_before, not_after",
-    },
-    unset(
-        "signature",
-        Shape::Signature,
-        r#""none""#,
-        "how callbacks are signed, where not as the definition says",
-    ),
-    unset(
-        "public_url",
-        Shape::Text,
-        r#""https://pay.example/callbacks/shop""#,
-        "as the provider has it: some sign it",
-    ),
-    unset(
-        "base_url",
-        Shape::Text,
-        r#""https://...""#,
-        "where the provider is asked; without it, it is not",
-    ),
-    unset(
-        "credentials",
-        Shape::Secrets,
-        r#"{ api_key = { env = "KEY" }, secret = { file = "/path" } }"#,
-        "what asking needs",
-    ),
-    key(
-        "unregistered",
-        Shape::Word(&["accept", "wait"]),
-        r#""accept""#,
-        r#"or "wait": money of unregistered orders is held back"#,
-    ),
-    unset(
-        "amount",
-        Shape::Words(&["exact", "at_most", "any"]),
-        r#"{ withdraw = "exact" }"#,
-        r#"or at_most, by kind or kind.status: needs "wait"; else any"#,
-    ),
-    key("tolerance", Shape::Text, r#""0""#, "by how much an amount may differ, a decimal"),
-    unset(
-        "books",
-        Shape::Texts,
-        r#"{ withdraw = "hold" }"#,
-        "how a kind is booked; see `pawl provider show`",
-    ),
-    unset(
-        "account",
-        Shape::Text,
-        r#""merchant-1""#,
-        "what callbacks must name, where the provider names one",
-    ),
-    unset(
-        "confirm",
-        Shape::Confirm,
-        r#"{ above = "1000", statuses = ["completed"] }"#,
-        r#"or "always", "never"; else as the definition says"#,
-    ),
-    unset(
-        "settle_after",
-        Shape::Numbers,
-        r#"{ error = 600 }"#,
-        "how long a status stands before its effects leave, in seconds",
-    ),
 ];
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod schema;
 mod schema_signature;
 mod secret;
 mod source;
+mod source_keys;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

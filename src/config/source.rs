@@ -70,6 +70,12 @@ pub struct Limits {
 }
 
 impl Source {
+    /// Whether its callbacks are believed, where they are signed as they should be; else they are hints.
+    #[must_use]
+    pub fn makes_claims(&self) -> bool {
+        self.signature.trust() == Trust::Claims
+    }
+
     /// The secrets that are good at a time.
     pub fn secrets_at(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
         self.callback_secrets.iter().filter(move |s| s.is_good_at(now)).map(|s| &s.secret)

@@ -2,7 +2,7 @@
 
 use prometheus::{GaugeVec, IntCounterVec};
 
-use super::metrics::Catalogue;
+use super::catalogue::Catalogue;
 use crate::order::timestamp::Timestamp;
 use crate::poll::outcome::Outcome;
 

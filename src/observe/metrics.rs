@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Registry, TextEncoder,
 };
 
+use super::catalogue::Catalogue;
 use super::feeds::FeedMetrics;
 use crate::clock::Clock;
 use crate::order::standing::AttentionCode;
@@ -74,66 +75,6 @@ pub struct Metrics {
     paused_seconds: GaugeVec,
     reloads: IntCounterVec,
     loaded_at: IntGauge,
-}
-
-/// Makes metrics and registers them.
-pub(super) struct Catalogue(Registry);
-
-impl Catalogue {
-    fn add<M: prometheus::core::Collector + Clone + 'static>(
-        &self,
-        metric: prometheus::Result<M>,
-    ) -> prometheus::Result<M> {
-        let metric = metric?;
-        self.0.register(Box::new(metric.clone()))?;
-        Ok(metric)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        self.add(IntCounter::new(name, help))
-    }
-
-    pub(super) fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        by: &[&str],
-    ) -> prometheus::Result<IntCounterVec> {
-        self.add(IntCounterVec::new(Opts::new(name, help), by))
-    }
-
-    /// Of what came of things, by source.
-    fn outcomes(&self, name: &str, help: &str) -> prometheus::Result<IntCounterVec> {
-        self.counters(name, help, &["source", "outcome"])
-    }
-
-    /// Of whole things.
-    fn count(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        self.add(IntGauge::new(name, help))
-    }
-
-    /// Of whole things.
-    fn counts(&self, name: &str, help: &str, by: &str) -> prometheus::Result<IntGaugeVec> {
-        self.add(IntGaugeVec::new(Opts::new(name, help), &[by]))
-    }
-
-    fn tell_version(&self) -> prometheus::Result<()> {
-        let about = "Always 1; the version is in the label.";
-        let info = self.counts("pawl_build_info", about, "version")?;
-        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        Ok(())
-    }
-
-    /// Of seconds, by source.
-    pub(super) fn ages(&self, name: &str, help: &str) -> prometheus::Result<GaugeVec> {
-        self.add(GaugeVec::new(Opts::new(name, help), &["source"]))
-    }
-
-    /// Of seconds, by source.
-    fn times(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
-        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        self.add(HistogramVec::new(options, &["source"]))
-    }
 }
 
 impl Metrics {

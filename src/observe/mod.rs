@@ -1,5 +1,6 @@
 //! What operators see: metrics, health, the log.
 
+mod catalogue;
 mod feeds;
 pub mod health;
 pub mod log;

@@ -123,7 +123,8 @@ impl Caller {
     }
 
     fn asker<'a>(&'a self, token: Option<&'a Secret>) -> Asker<'a> {
-        Asker { credentials: &self.source.credentials, token, uuid: Uuid::now_v7() }
+        let (now, base_url) = (self.clock.now(), self.base_url.as_str());
+        Asker { credentials: &self.source.credentials, token, uuid: Uuid::now_v7(), now, base_url }
     }
 
     async fn send(&self, question: Question, errors: &Errors) -> Result<Reply, Outcome> {

@@ -16,7 +16,7 @@ use crate::order::timestamp::Timestamp;
 use crate::provider::envelope::Envelope;
 use crate::provider::headers::Headers;
 use crate::provider::meaning::{Errors, Meaning};
-use crate::provider::request::{CLIENT_CERTIFICATE, Credentials, Method, Question};
+use crate::provider::request::{CLIENT_CERTIFICATE, Credentials, Method, Question, origin};
 use crate::provider::secret::Secret;
 
 /// How long connecting may take.
@@ -176,13 +176,6 @@ async fn send(client: &Client, base_url: &str, question: Question) -> reqwest::R
         request = request.body(question.body);
     }
     request.send().await
-}
-
-/// A base URL up to its path.
-pub(super) fn origin(base_url: &str) -> &str {
-    let begin = base_url.find("://").map_or(0, |at| at + 3);
-    let end = base_url[begin..].find('/').map_or(base_url.len(), |at| begin + at);
-    &base_url[..end]
 }
 
 /// Reads a body, unpacked, up to a limit.

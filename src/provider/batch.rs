@@ -66,7 +66,7 @@ impl Batch {
     ) -> Result<Question, QuestionError> {
         let place = Self::PLACES.iter().find(|(_, role)| *role == self.ids);
         let (place, _) = place.ok_or(QuestionError::NoId)?;
-        self.request.question(auth, asker, &Values::default().with_list(place, ids))
+        self.request.question(auth, asker, &Values::default().with_list(place, ids), None)
     }
 }
 

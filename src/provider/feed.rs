@@ -133,13 +133,8 @@ impl Feed {
                 }
             }
         }
-        let question = self.request.question(auth, asker, &values)?;
-        match (&self.paging, stand.cursor) {
-            (Paging::Link { .. }, Some(link)) => {
-                Ok(Question { path: link.to_owned(), is_from_host: true, ..question })
-            }
-            (_, _) => Ok(question),
-        }
+        let link = stand.cursor.filter(|_| matches!(self.paging, Paging::Link { .. }));
+        self.request.question(auth, asker, &values, link)
     }
 
     /// Reads an authentic answer to the question for a page. Its items are not read yet.
@@ -246,7 +241,13 @@ mod tests {
 
     fn path(feed: &Feed, stand: Stand<'_>) -> String {
         let credentials = Credentials::new();
-        let asker = Asker { credentials: &credentials, token: None, uuid: uuid::Uuid::nil() };
+        let asker = Asker {
+            credentials: &credentials,
+            token: None,
+            uuid: uuid::Uuid::nil(),
+            now: Timestamp::EPOCH,
+            base_url: "https://provider.example",
+        };
         feed.question(&Auth::default(), &asker, stand).expect("a question").path
     }
 

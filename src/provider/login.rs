@@ -84,7 +84,7 @@ impl Login {
             let secret = asker.credentials.get(place).ok_or_else(missing)?;
             values = values.with(place, secret.expose());
         }
-        self.request.question(auth, &Asker { token: None, ..*asker }, &values)
+        self.request.question(auth, &Asker { token: None, ..*asker }, &values, None)
     }
 
     /// Reads the answer. `said_at` is when it was given, by the clock that also says until when the token
@@ -212,7 +212,13 @@ mod tests {
         };
         let secret = |text: &str| Secret::new(text).expect("a secret");
         let credentials = BTreeMap::from([("key".to_owned(), secret("k"))]);
-        let asker = Asker { credentials: &credentials, token: None, uuid: uuid::Uuid::nil() };
+        let asker = Asker {
+            credentials: &credentials,
+            token: None,
+            uuid: uuid::Uuid::nil(),
+            now: Timestamp::EPOCH,
+            base_url: "https://provider.example",
+        };
         let lines = |question: &Question| -> Vec<String> {
             let sent = question.headers.iter().filter(|(name, _)| *name != "accept");
             sent.map(|(name, value)| format!("{name}: {value}")).collect()
@@ -222,7 +228,7 @@ mod tests {
         assert_eq!(lines(&question), ["x-key: k", "authorization: Basic azpr"]);
         let token = secret("t");
         let asker = Asker { token: Some(&token), ..asker };
-        let question = of_login.request.question(&auth, &asker, &Values::default());
+        let question = of_login.request.question(&auth, &asker, &Values::default(), None);
         let question = question.expect("a question");
         assert_eq!(lines(&question), ["x-key: k", "authorization: Bearer t"]);
     }

@@ -55,7 +55,11 @@ pub(crate) use table::{ConfirmValue, SignatureTable};
 pub(crate) use table::{ListTable, PlaceTable, SortedFieldsTable, StampTable};
 
 /// The definitions that come with Pawl: name and text.
-pub const BUILT_IN: &[(&str, &str)] = &[("flypay", include_str!("definitions/flypay.toml"))];
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("azpay", include_str!("definitions/azpay.toml")),
+    ("cardaq", include_str!("definitions/cardaq.toml")),
+    ("flypay", include_str!("definitions/flypay.toml")),
+];
 
 /// The books mode of every kind in which the provider moves nothing on the integrator's books.
 pub const NO_BOOKS: &str = "none";

@@ -16,10 +16,11 @@ use super::headers::Headers;
 use super::login::Login;
 use super::read::Places;
 use super::secret::Secret;
-use super::signature::{KeyError, Signature};
+use super::signature::{self, KeyError, SignError, Signature};
 use super::template::{PathTemplate, Template};
 use super::values::Values;
 use crate::order::name::{OrderId, Role};
+use crate::order::timestamp::Timestamp;
 
 /// An HTTP method that questions use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -30,6 +31,17 @@ pub enum Method {
     /// POST.
     #[serde(rename = "POST")]
     Post,
+}
+
+impl Method {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
 }
 
 /// A question, ready to be sent.
@@ -77,6 +89,10 @@ pub struct Asker<'a> {
     pub token: Option<&'a Secret>,
     /// What makes this request another one than the last: for `{uuid}`.
     pub uuid: Uuid,
+    /// When.
+    pub now: Timestamp,
+    /// Where: what a question's path is appended to.
+    pub base_url: &'a str,
 }
 
 /// How we prove who we are.
@@ -139,6 +155,9 @@ pub enum QuestionError {
     /// A credential cannot be made into a key.
     #[error("the credential `{0}` is not in the encoding that the provider's definition says")]
     Key(String),
+    /// What the definition has signed is not there.
+    #[error("the request cannot be signed: {0}")]
+    Sign(SignError),
     /// HTTP Basic parts the two at the first `:`.
     #[error("the user's name for HTTP Basic must not hold a `:`")]
     User,
@@ -158,7 +177,8 @@ impl Request {
         Some((path, self.bodies.iter().find_map(|body| body.fill(self.format, values))?))
     }
 
-    /// The request, ready to be sent.
+    /// The request, ready to be sent; to a link on the provider's host, where there is one, instead of to its
+    /// own path.
     ///
     /// # Errors
     /// [`QuestionError`] where an id or a credential is missing.
@@ -167,14 +187,18 @@ impl Request {
         auth: &Auth,
         asker: &Asker<'_>,
         values: &Values<'_>,
+        link: Option<&str>,
     ) -> Result<Question, QuestionError> {
-        let (path, body) = self.fill(values).ok_or(QuestionError::NoId)?;
-        let mut headers = auth.headers(asker, &body)?;
+        let (own_path, body) = self.fill(values).ok_or(QuestionError::NoId)?;
+        let path = link.map_or(own_path, str::to_owned);
+        let is_from_host = link.is_some();
+        let base = if is_from_host { origin(asker.base_url) } else { asker.base_url };
+        let mut headers = auth.headers(asker, (self.method, &format!("{base}{path}")), &body)?;
         headers.push("accept", "application/json");
         if !body.is_empty() {
             headers.push("content-type", self.format.content_type());
         }
-        Ok(Question { method: self.method, path, is_from_host: false, headers, body })
+        Ok(Question { method: self.method, path, is_from_host, headers, body })
     }
 }
 
@@ -189,7 +213,7 @@ impl Ask {
         asker: &Asker<'_>,
         names: &BTreeMap<OrderId, Role>,
     ) -> Result<Question, QuestionError> {
-        self.request.question(auth, asker, &ids(names))
+        self.request.question(auth, asker, &ids(names), None)
     }
 
     /// Whether the provider can be asked about an order that is known by these names.
@@ -215,7 +239,12 @@ pub(super) fn id_of(names: &BTreeMap<OrderId, Role>, wanted: Role) -> Option<&st
 }
 
 impl Auth {
-    fn headers(&self, asker: &Asker<'_>, body: &[u8]) -> Result<Headers, QuestionError> {
+    fn headers(
+        &self,
+        asker: &Asker<'_>,
+        (method, url): (Method, &str),
+        body: &[u8],
+    ) -> Result<Headers, QuestionError> {
         let mut headers = Headers::default();
         // What the token is sent in takes the place of what else is sent there: it was had by that.
         let of_token = |name: &str| {
@@ -246,9 +275,19 @@ impl Auth {
         if let Some((name, signature)) = &self.sign {
             let missing = || QuestionError::NoCredential(name.clone());
             let secret = asker.credentials.get(name).ok_or_else(missing)?;
-            let signed = signature.sign(body, secret);
-            let value = signed.map_err(|KeyError| QuestionError::Key(name.clone()))?;
-            headers.push(signature.header(), value);
+            let at = asker.now;
+            let (method, path) = (method.as_str(), path_of(url));
+            let request =
+                signature::Request { method, path, url: Some(url), headers: &headers, body, at };
+            let uuid = asker.uuid.to_string();
+            let signed = signature.sign_request(&request, Some(&uuid), None, secret);
+            let signed = signed.map_err(|error| match error {
+                SignError::Key(KeyError) => QuestionError::Key(name.clone()),
+                SignError::Scheme | SignError::Incomplete | SignError::Place => {
+                    QuestionError::Sign(error)
+                }
+            })?;
+            signed.iter().for_each(|(name, value)| headers.push(name, value));
         }
         Ok(headers)
     }
@@ -262,6 +301,25 @@ impl Auth {
         let sign = self.sign.iter().map(|(name, _)| name.as_str());
         places.filter(|place| *place != "uuid").chain(login).chain(certificate).chain(sign)
     }
+}
+
+/// A URL without its path: scheme, host and port.
+#[must_use]
+pub fn origin(url: &str) -> &str {
+    &url[..url.len() - from_path(url).len()]
+}
+
+/// Path and query of a URL.
+fn path_of(url: &str) -> &str {
+    match from_path(url) {
+        "" => "/",
+        path => path,
+    }
+}
+
+fn from_path(url: &str) -> &str {
+    let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
+    behind.find('/').map_or("", |at| &behind[at..])
 }
 
 impl Asker<'_> {

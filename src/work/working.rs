@@ -103,7 +103,9 @@ impl Working {
         now: Timestamp,
     ) {
         let machine = &source.rules.machine;
-        let calls_back = |status: &Status| source.provider.calls_back(status);
+        // A hint tells nobody what it was about: whether one came for this news is not known.
+        let calls_back =
+            |status: &Status| source.makes_claims() && source.provider.calls_back(status);
         let silence = self.silence.take();
         self.silence = Silence::after(silence, machine, calls_back, &self.order, report);
         let news = News::Report {

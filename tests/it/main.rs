@@ -13,4 +13,5 @@ mod reading;
 mod schema;
 mod signature;
 mod soak;
+mod tables;
 mod tidy;

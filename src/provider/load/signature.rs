@@ -296,12 +296,10 @@ fn check_signs(signature: &Signature, signs: Signs<'_>, span: &Range<usize>, fou
                     span.clone(),
                     "our requests are signed with scheme = \"hmac\", in a header",
                 );
-            } else if signature.stamp.is_some()
-                || signature.id.is_some()
-                || signature.key_id.is_some()
-                || has(&of_request)
-            {
-                found.at(span.clone(), "of our requests, only the body is signed");
+            } else if signature.key_id.is_some() {
+                let what = "the name of our key is a header like any other: write it into headers, such \
+                            as X-Key = \"{key_id}\", and remove key_id";
+                found.at(span.clone(), what);
             }
         }
     }

@@ -38,6 +38,24 @@ async fn wrong_registrations_say_what_is_wrong() {
     );
 }
 
+/// Some providers are asked by their own id: whoever created the order knows it first.
+#[tokio::test]
+async fn an_order_is_registered_with_the_providers_own_id() {
+    let pawl = Pawl::start().await;
+    let order = r#"{"source":"shop","order_id":"wd-1","provider_id":"uuid-1","kind":"withdraw",
+        "amount":"1","currency":"USDT","other_ids":["r-1"]}"#;
+    assert_eq!(pawl.post("/api/v1/orders", order).await.status, 201);
+    let shown = pawl.order("uuid-1").await;
+    let roles: std::collections::BTreeMap<&str, &str> = shown["ids"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| (id["id"].as_str().unwrap(), id["role"].as_str().unwrap()))
+        .collect();
+    let wanted = [("wd-1", "merchant"), ("uuid-1", "provider"), ("r-1", "other")];
+    assert_eq!(roles, wanted.into_iter().collect());
+}
+
 #[tokio::test]
 async fn many_orders_are_registered_in_one_request() {
     let pawl = Pawl::start().await;

@@ -130,7 +130,13 @@ fn an_answer_never_passes_as_a_callback() {
 }
 
 fn asker(credentials: &Credentials) -> Asker<'_> {
-    Asker { credentials, token: None, uuid: uuid::Uuid::nil() }
+    Asker {
+        credentials,
+        token: None,
+        uuid: uuid::Uuid::nil(),
+        now: at(0),
+        base_url: "https://fly.example/api",
+    }
 }
 
 #[test]

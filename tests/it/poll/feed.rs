@@ -116,7 +116,7 @@ path = "/feed"
 body = { pageNumber = "{page:number}", pageSize = 10, filter = { created = { from = "{from}" }, until = "{until}" } }
 items = "/records"
 page = { first = 0, size = 10, total = "/totalPages" }
-window = { format = "date_time_utc", first_secs = 3600 }
+window = { format = "date_time", first_secs = 3600 }
 "#;
     let ledger = Ledger::of(0..30);
     let of = ledger.clone();
@@ -344,25 +344,40 @@ async fn a_feed_that_fails_is_tried_again_and_seen(form: Form) {
     let again =
         |_: &Heard| Reply { headers: vec![("retry-after", "600".into())], ..reply(429, "") };
     desk.say(again);
-    pawl.clock.step_secs(40);
+    // Its own pause begins when what came of the page is stored, which is after it was counted.
+    while desk.heard("/feed").len() == 1 {
+        pawl.clock.step_secs(40);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     pawl.wait_until_metric("pawl_feed_pages_total{outcome=\"throttled\",source=\"shop\"} 1").await;
     desk.say(move |heard| by_cursor(&of, heard));
+    pawl.wait_until_paused().await;
     // Nobody reads before the time that the provider said, whatever its own pause is.
     let heard = desk.heard("/feed").len();
     pawl.clock.step_secs(300);
     pawl.register_payments(&["p-7".to_owned()]).await;
     assert_eq!(desk.heard("/feed").len(), heard);
-    pawl.clock.step_secs(400);
+    pawl.clock.step_secs(1_000);
     arrived(&pawl, 0..3).await;
 }
 
 impl Pawl {
     /// Waits until the metrics have a line that begins so.
     pub(crate) async fn wait_until_metric(&self, line: &str) {
+        self.wait_until_line(line, |known| known.starts_with(line)).await;
+    }
+
+    /// Waits until it is stored that the provider is left alone.
+    async fn wait_until_paused(&self) {
+        let line = "pawl_source_paused_seconds{source=\"shop\"} ";
+        self.wait_until_line(line, |known| known.starts_with(line) && !known.ends_with(" 0")).await;
+    }
+
+    async fn wait_until_line(&self, line: &str, fits: impl Fn(&str) -> bool) {
         let give_up_at = std::time::Instant::now() + std::time::Duration::from_secs(60);
         loop {
             let metrics = self.get("/metrics").await.body;
-            if metrics.lines().any(|known| known.starts_with(line)) {
+            if metrics.lines().any(&fits) {
                 return;
             }
             assert!(std::time::Instant::now() < give_up_at, "no {line} in {metrics}");

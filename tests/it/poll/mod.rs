@@ -2,6 +2,7 @@
 
 mod auth;
 mod batch;
+mod built_in;
 mod certificate;
 pub(crate) mod desk;
 mod fault;
