@@ -172,7 +172,7 @@ impl Pawl {
 
     /// Waits until the answer to a GET fits, and returns it.
     pub(crate) async fn wait_for(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let give_up_at = Instant::now() + Duration::from_secs(30);
+        let give_up_at = Instant::now() + Duration::from_secs(180);
         loop {
             let answer = self.get(path).await;
             if answer.status == 200 && fits(&answer.json()) {
@@ -186,7 +186,7 @@ impl Pawl {
     /// Waits until every callback that was accepted has its verdict, or is a dead letter, and returns
     /// the metrics.
     pub(crate) async fn wait_until_drained(&self) -> String {
-        let give_up_at = Instant::now() + Duration::from_secs(30);
+        let give_up_at = Instant::now() + Duration::from_secs(180);
         loop {
             let metrics = self.get("/metrics").await.body;
             let sum = |name: &str, label: &str| -> u64 {
