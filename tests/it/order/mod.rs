@@ -124,5 +124,8 @@ pub(crate) fn is_in_conflict(standing: &Standing) -> bool {
 /// How many cases a property is tried on: `PAWL_CASES` times as many where it is set.
 pub(crate) fn cases(count: u32) -> Config {
     let factor = std::env::var("PAWL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    Config { cases: count * factor, failure_persistence: None, ..Config::default() }
+    let config = Config { cases: count * factor, failure_persistence: None, ..Config::default() };
+    // A planted fault must be found; nobody reads by how little it could have been.
+    let is_planted = std::env::var_os("PAWL_PLANT").is_some();
+    Config { max_shrink_iters: if is_planted { 0 } else { config.max_shrink_iters }, ..config }
 }
