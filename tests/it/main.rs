@@ -15,3 +15,4 @@ mod signature;
 mod soak;
 mod tables;
 mod tidy;
+mod walks;
