@@ -112,7 +112,7 @@ async fn soak(form: Form, roles: &[&'static str]) {
         }
     };
     let shared = &simulation.shared;
-    let give_up_at = Instant::now() + Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     while !has_converged(shared, source, &store, Clock::default().now()).await.unwrap()
         && Instant::now() < give_up_at
         && form != Form::Embedded
@@ -188,7 +188,7 @@ async fn disturb(own: &Own, more: &str, slots: &mut [Slot], seed: u64, secs: u64
 
 /// Waits until no order is open that exists, as the metrics and the API say.
 async fn wait_until_drained(admin: SocketAddr) {
-    let give_up_at = Instant::now() + Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     loop {
         let get = |path: &str| {
             let request =

@@ -81,7 +81,7 @@ async fn a_daemon_that_is_killed_loses_nothing_and_doubles_nothing() {
 
 pub(super) async fn wait_until_drained(admin: std::net::SocketAddr) {
     let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    let give_up_at = std::time::Instant::now() + Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     loop {
         let metrics = exchange_bytes(admin, request).await.unwrap().body;
         if metrics.contains("\npawl_queue_depth 0\n") {

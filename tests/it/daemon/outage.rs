@@ -31,7 +31,7 @@ pub(crate) async fn control(arguments: &[&str]) {
 }
 
 async fn wait_until_accepted(pawl: &Pawl, id: &str) {
-    let give_up_at = Instant::now() + Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     while pawl.send(&withdrawal(id, "completed")).await.status != 200 {
         assert!(Instant::now() < give_up_at, "never accepted again");
         tokio::time::sleep(Duration::from_millis(50)).await;

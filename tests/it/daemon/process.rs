@@ -103,7 +103,7 @@ impl Process {
         // What it says is read to its end, so that it can go on saying it.
         reading.spawn(keep(child.stdout.take().unwrap(), Arc::clone(&said)));
         reading.spawn(keep(child.stderr.take().unwrap(), Arc::clone(&said)));
-        let give_up_at = Instant::now() + Duration::from_secs(180);
+        let give_up_at = std::time::Instant::now() + crate::daemon::patience();
         loop {
             let has_ended = child.try_wait().unwrap().is_some() && reading.is_empty();
             let lines = said.lock().unwrap().clone();
@@ -132,7 +132,7 @@ impl Process {
 
     /// Waits until it says something.
     pub(super) async fn wait_until_said(&self, text: &str) -> String {
-        let give_up_at = Instant::now() + Duration::from_secs(180);
+        let give_up_at = std::time::Instant::now() + crate::daemon::patience();
         loop {
             let line = self.said.lock().unwrap().iter().find(|line| line.contains(text)).cloned();
             match line {
@@ -328,7 +328,7 @@ pub(super) fn signed(body: &str) -> String {
 
 /// Waits until an order is there, by any means.
 pub(super) async fn wait_for_order(admin: std::net::SocketAddr, id: &str) -> serde_json::Value {
-    let give_up_at = Instant::now() + Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     loop {
         let request = format!(
             "GET /api/v1/orders/shop/{id} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
@@ -381,7 +381,7 @@ async fn when_the_disk_was_full_and_no_longer_is_callbacks_are_accepted_again() 
     let id = process.child.id().unwrap().to_string();
     let mut free = std::process::Command::new("prlimit");
     assert!(free.args(["--pid", &id, "--fsize=unlimited"]).status().unwrap().success());
-    let give_up_at = Instant::now() + Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     loop {
         let answer = super::exchange_bytes(process.receive(), signed(&large(99)).as_bytes()).await;
         if answer.unwrap().status == 200 {

@@ -374,7 +374,7 @@ impl Pawl {
     }
 
     async fn wait_until_line(&self, line: &str, fits: impl Fn(&str) -> bool) {
-        let give_up_at = std::time::Instant::now() + std::time::Duration::from_secs(180);
+        let give_up_at = std::time::Instant::now() + crate::daemon::patience();
         loop {
             let metrics = self.get("/metrics").await.body;
             if metrics.lines().any(&fits) {

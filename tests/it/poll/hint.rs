@@ -49,7 +49,7 @@ impl Pawl {
 
     /// Waits until so many hints are settled, and returns the metrics.
     async fn wait_until_settled(&self, hints: u64) -> String {
-        let give_up_at = Instant::now() + std::time::Duration::from_secs(180);
+        let give_up_at = std::time::Instant::now() + crate::daemon::patience();
         loop {
             let metrics = self.get("/metrics").await.body;
             let settled = sum(&metrics, "pawl_verdicts_total{", "verdict=\"hint\"");
@@ -80,7 +80,7 @@ impl Pawl {
 
     /// Waits until no hint is left.
     async fn wait_until_followed(&self) {
-        let give_up_at = Instant::now() + std::time::Duration::from_secs(180);
+        let give_up_at = std::time::Instant::now() + crate::daemon::patience();
         while self.count("select count(*) from hints").await > 0 {
             assert!(Instant::now() < give_up_at, "a hint is left");
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -203,7 +203,7 @@ async fn hints_postpone_nothing(form: Form) {
     pawl.hint(&withdrawal("wd-1", "completed")).await;
     pawl.wait_until_followed_by(&provider, "wd-1", 1).await;
     // The answer says what the callback said.
-    let give_up_at = Instant::now() + std::time::Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     while pawl.events("wd-1").await[0]["repeats"] != 1 {
         assert!(Instant::now() < give_up_at, "{:?}", pawl.events("wd-1").await);
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -283,7 +283,7 @@ async fn what_cannot_be_read_is_settled_and_is_no_dead_letter(form: Form) {
     let again = hint(&pawl, "[]");
     for callback in [gone, again.clone(), again.clone(), again] {
         pawl.queue().publish(callback).await.unwrap();
-        let give_up_at = Instant::now() + std::time::Duration::from_secs(180);
+        let give_up_at = std::time::Instant::now() + crate::daemon::patience();
         while pawl.queue().depth().await.unwrap().waiting > 0 {
             assert!(Instant::now() < give_up_at, "it is not settled");
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -139,7 +139,7 @@ impl Provider {
 
 /// Waits for a condition that nothing tells about.
 pub(crate) async fn wait_until(holds: impl Fn() -> bool, or: impl Fn() -> String) {
-    let give_up_at = Instant::now() + Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     while !holds() {
         assert!(Instant::now() < give_up_at, "waited in vain: {}", or());
         tokio::time::sleep(Duration::from_millis(5)).await;

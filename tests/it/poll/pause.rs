@@ -36,7 +36,7 @@ async fn paused_secs(pawl: &Pawl) -> f64 {
 
 /// Waits until the source is left alone, or is not any more: that is stored a moment after the order.
 async fn wait_for_pause(pawl: &Pawl, fits: impl Fn(f64) -> bool) -> f64 {
-    let give_up_at = Instant::now() + Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     loop {
         let paused = paused_secs(pawl).await;
         if fits(paused) {
@@ -197,7 +197,7 @@ async fn when_the_provider_is_back_one_goes_first(form: Form) {
         assert!(steps < 60, "nobody looks whether it is back");
     }
     is_back.store(true, Ordering::Relaxed);
-    let give_up_at = Instant::now() + Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     for id in &ids {
         while pawl.order(id).await["final"] != true {
             // The last look may still have found it away.

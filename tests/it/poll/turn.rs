@@ -221,7 +221,7 @@ async fn a_callback_that_never_comes_is_counted_when_its_sender_has_given_up(for
     pawl.clock.step_secs(13 * 86_400);
     pawl.wait_for_order("never", |order| order["awaited_callback"]["missed"] == true).await;
     let missed = "pawl_missed_callbacks_total{source=\"shop\"} 1";
-    let give_up_at = std::time::Instant::now() + std::time::Duration::from_secs(180);
+    let give_up_at = std::time::Instant::now() + crate::daemon::patience();
     while !pawl.get("/metrics").await.body.contains(missed) {
         assert!(std::time::Instant::now() < give_up_at, "it is not counted");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
