@@ -111,6 +111,11 @@ fn of_source(source: &Source) -> Vec<Item> {
     if !source.signature.is_none() && source.secrets_at(now).next().is_none() {
         items.push(Item::wrong(&what, "no callback secret is good now: every callback is refused"));
     }
+    if !source.makes_claims() && (source.base_url.is_none() || provider.ask.is_none()) {
+        let why = "nothing it hears is believed, as its callbacks prove nothing, and it cannot ask: add \
+                   base_url and credentials, or say how callbacks are signed (signature)";
+        items.push(Item::wrong(&what, why));
+    }
     if source.base_url.is_some()
         && let Err(error) = client(source)
     {

@@ -86,7 +86,7 @@ impl Provider {
     ) -> Result<Vec<Part<'a>>, Unreadable> {
         ask.envelope.check(body)?;
         let missing = || Unreadable::Missing { what: "list", places: batch.items.to_string() };
-        let items = json::items_apart(body, &batch.items)?.ok_or_else(missing)?;
+        let items = json::items(body, &batch.items)?.ok_or_else(missing)?;
         let mut parts = vec![Part::Nothing; asked.len()];
         let mut stray = None;
         for item in items {

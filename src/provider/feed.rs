@@ -147,7 +147,7 @@ impl Feed {
         cursor: Option<&str>,
     ) -> Result<Page<'a>, Unreadable> {
         let missing = || Unreadable::Missing { what: "list", places: self.items.to_string() };
-        let items = json::items_apart(body, &self.items)?.ok_or_else(missing)?;
+        let items = json::items(body, &self.items)?.ok_or_else(missing)?;
         let (next, is_last) = match &self.paging {
             Paging::One => (None, true),
             Paging::Cursor { next, .. } => {

@@ -143,21 +143,12 @@ fn read_value(raw: &str, depth: usize) -> Result<Json, JsonError> {
     }
 }
 
-/// The items of the list at a pointer, each as it was written: `None` where there is no list. The whole
-/// body is read and checked first.
-///
-/// # Errors
-/// [`JsonError`].
-pub fn items<'a>(body: &'a [u8], list: &Pointer) -> Result<Option<Vec<&'a [u8]>>, JsonError> {
-    Json::read(body)?;
-    items_apart(body, list)
-}
-
-/// The same, where each item is checked by who reads it: one that means two things spoils no other.
+/// The items of the list at a pointer, each as it was written: `None` where there is no list. Each is checked by
+/// who reads it: one that means two things spoils no other.
 ///
 /// # Errors
 /// [`JsonError`] where the body is no JSON, or the way to the list is not clear.
-pub fn items_apart<'a>(body: &'a [u8], list: &Pointer) -> Result<Option<Vec<&'a [u8]>>, JsonError> {
+pub fn items<'a>(body: &'a [u8], list: &Pointer) -> Result<Option<Vec<&'a [u8]>>, JsonError> {
     let Some(raw) = raw_at(body, list)?.filter(|raw| raw.get().starts_with('[')) else {
         return Ok(None);
     };
@@ -314,16 +305,18 @@ mod tests {
             assert_eq!(at(none), None, "{none}");
         }
         assert_eq!(items(b"[1]", &Pointer::default()), Ok(Some(vec![&b"1"[..]])));
-        // What is wrong anywhere is wrong.
-        let twice = br#"{"list": [], "a": 1, "a": 2}"#;
-        assert!(items(twice, &Pointer::member("list")).is_err());
+        // An item that means two things is for who reads it; a way that leads to two lists is none.
+        let inner = br#"{"list": [{"a": 1, "a": 2}, 3]}"#;
+        let found = items(inner, &Pointer::member("list")).expect("JSON").expect("a list");
+        assert_eq!((found.len(), Json::read(found[0]).is_err()), (2, true));
+        assert!(items(b"{\"list\": [1", &Pointer::member("list")).is_err());
     }
 
     #[test]
     fn an_item_that_means_two_things_spoils_no_other() {
         let list = Pointer::member("list");
         let body = br#"{"n": 7, "list": [1, {"a": 1, "a": 2}], "m": null}"#;
-        let found = items_apart(body, &list).expect("the way is clear").expect("a list");
+        let found = items(body, &list).expect("the way is clear").expect("a list");
         assert_eq!(found, [&b"1"[..], br#"{"a": 1, "a": 2}"#]);
         assert_eq!(value_at(body, &Pointer::member("n")), Ok(Some(Json::Number("7".into()))));
         for none in ["m", "o"] {
@@ -331,8 +324,8 @@ mod tests {
         }
         assert!(value_at(body, &list).is_err(), "what is read is checked");
         let twice = br#"{"list": [1], "list": [2]}"#;
-        assert_eq!(items_apart(twice, &list), Err(JsonError::DuplicateKey("list".into())));
-        assert!(matches!(items_apart(b"{\"list\": [1", &list), Err(JsonError::Syntax(_))));
+        assert_eq!(items(twice, &list), Err(JsonError::DuplicateKey("list".into())));
+        assert!(matches!(items(b"{\"list\": [1", &list), Err(JsonError::Syntax(_))));
     }
 
     #[test]

@@ -78,6 +78,11 @@ async fn check_says_what_is_wrong_and_with_which_code() {
         "{said}"
     );
     assert_eq!(run(&["check"], &[]).await.0, 78);
+    // Callbacks that prove nothing, and nobody who could ask instead.
+    let deaf = write(&own, "[source.shop]\nprovider = \"cardaq\"\n");
+    let (code, said, _) = run(&["check", "--offline", "--config", &deaf], &[]).await;
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("nothing it hears is believed"), "{said}");
     // A provider that nobody listens for, and a store in no folder.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", taken.local_addr().unwrap());
