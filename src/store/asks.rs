@@ -329,10 +329,12 @@ impl Transaction {
                 Ok(done.rows_affected())
             }
             Self::Postgres(transaction) => {
+                // Not `least`, which is the other one where one is null.
                 let done = sqlx::query(
                     "-- asks.mend_asks
-                     update orders set next_ask_at = least(next_ask_at, $2),
-                         ask_lease_until = least(ask_lease_until, $4)
+                     update orders set
+                         next_ask_at = case when next_ask_at > $2 then $2 else next_ask_at end,
+                         ask_lease_until = case when ask_lease_until > $4 then $4 else ask_lease_until end
                      where key in (select key from orders
                          where source = $1 and (ask_lease_until > $4
                              or next_ask_at > $2 and (updated_at > $3 or asked_at > $3))

@@ -332,7 +332,8 @@ impl Transaction {
             Self::Postgres(transaction) => {
                 sqlx::query(
                     "-- hint_asks.mend_hints
-                     update hints set hinted_at = least(hinted_at, $2), lease_until = least(lease_until, $3)
+                     update hints set hinted_at = least(hinted_at, $2),
+                         lease_until = case when lease_until > $3 then $3 else lease_until end
                      where (source, order_id) in (select source, order_id from hints
                          where source = $1 and (hinted_at > $2 or lease_until > $3)
                          order by order_id for update)",

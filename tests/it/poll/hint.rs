@@ -17,6 +17,7 @@ on_both_forms!(
     strangers_make_no_order_and_starve_nobody,
     a_hint_about_a_known_order_makes_us_ask_early_and_once,
     hints_postpone_nothing,
+    a_clock_that_was_put_back_leases_nothing,
     an_id_that_nobody_knows_becomes_an_order_only_by_the_providers_answer,
     two_ids_in_a_hint_are_not_one_order,
     what_cannot_be_read_is_settled_and_is_no_dead_letter,
@@ -62,14 +63,7 @@ impl Pawl {
     }
 
     async fn count(&self, statement: &'static str) -> i64 {
-        match &mut self.store().read().await.unwrap() {
-            Transaction::Sqlite(t) => {
-                sqlx::query(statement).fetch_one(&mut **t).await.unwrap().get(0)
-            }
-            Transaction::Postgres(t) => {
-                sqlx::query(statement).fetch_one(&mut **t).await.unwrap().get(0)
-            }
-        }
+        count(&mut self.store().read().await.unwrap(), statement).await
     }
 
     /// Waits until an order was asked about so often, and no hint is left.
@@ -90,6 +84,15 @@ impl Pawl {
     async fn dead_letters(&self) -> usize {
         let letters = self.get("/api/v1/dead-letters").await.json();
         letters["items"].as_array().unwrap().len()
+    }
+}
+
+async fn count(transaction: &mut Transaction, statement: &'static str) -> i64 {
+    match transaction {
+        Transaction::Sqlite(t) => sqlx::query(statement).fetch_one(&mut **t).await.unwrap().get(0),
+        Transaction::Postgres(t) => {
+            sqlx::query(statement).fetch_one(&mut **t).await.unwrap().get(0)
+        }
     }
 }
 
@@ -225,6 +228,34 @@ async fn hints_postpone_nothing(form: Form) {
     pawl.clock.step_secs(700);
     pawl.wait_until_followed_by(&provider, "wd-1", 2).await;
     assert_eq!(provider.asked("wd-1"), 2);
+}
+
+async fn a_clock_that_was_put_back_leases_nothing(form: Form) {
+    let provider = Provider::start(|_, _| Say::Status("processing")).await;
+    let pawl = start(form, &provider, LATE).await;
+    pawl.register(&["wd-1".to_owned()]).await;
+    pawl.hint(&withdrawal("wd-1", "completed")).await;
+    pawl.wait_until_followed_by(&provider, "wd-1", 1).await;
+    // The next one is not followed before the first delay is over.
+    pawl.hint(&withdrawal("wd-1", "completed")).await;
+    pawl.wait_until_settled(2).await;
+    pawl.wait_for_order("wd-1", |order| order["asking"]["under_way"] == false).await;
+    let mut transaction = pawl.store().begin().await.unwrap();
+    let now = transaction.now(&pawl.clock).await.unwrap();
+    let before = now.minus(std::time::Duration::from_secs(60)).unwrap();
+    let until = before.plus_secs(240);
+    transaction.mend_hints("shop", before, until).await.unwrap();
+    let mended = transaction.mend_asks("shop", before, before, until).await.unwrap();
+    assert_eq!(mended, 1);
+    for (statement, wanted) in [
+        ("select count(*) from hints", 1),
+        ("select count(*) from hints where lease_until is not null", 0),
+        ("select count(*) from orders where next_ask_at is not null", 1),
+        ("select count(*) from orders where ask_lease_until is not null", 0),
+    ] {
+        assert_eq!(count(&mut transaction, statement).await, wanted, "{statement}");
+    }
+    transaction.rollback().await.unwrap();
 }
 
 async fn an_id_that_nobody_knows_becomes_an_order_only_by_the_providers_answer(form: Form) {
