@@ -111,6 +111,7 @@ pub(super) struct SourceTable {
     #[serde(default)]
     pub books: BTreeMap<Spanned<String>, Spanned<String>>,
     pub account: Option<Spanned<String>>,
+    pub currency: Option<Spanned<String>>,
     pub confirm: Option<Spanned<ConfirmValue>>,
     #[serde(default)]
     pub settle_after: BTreeMap<Spanned<String>, u64>,

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::file::{AmountWord, File, SecretTable, SourceTable, UnregisteredWord};
 use super::{Check, did_you_mean};
-use crate::order::amount::Amount;
+use crate::order::amount::{Amount, Currency};
 use crate::order::asking::Schedule;
 use crate::order::machine::Machine;
 use crate::order::name::{Kind, Status};
@@ -221,6 +221,7 @@ impl Check<'_> {
                 .as_ref()
                 .map(|t| self.amount(t.get_ref(), &t.span()))
                 .unwrap_or_default(),
+            currency: self.currency(table.currency.as_ref(), provider),
             account: self.account(table.account.as_ref(), provider),
             confirm: self.confirm(table, provider, signature),
             settle_after_secs: settle_after.map(|(s, n)| (Status::new(s.get_ref()), *n)).collect(),
@@ -283,6 +284,20 @@ impl Check<'_> {
             self.wrong(account.span(), what);
         }
         Some(account.get_ref().clone())
+    }
+
+    fn currency(
+        &mut self,
+        currency: Option<&Spanned<String>>,
+        provider: &Provider,
+    ) -> Option<Currency> {
+        let currency = currency?;
+        if !provider.takes_currency() {
+            let what = format!("{} says itself what currency: remove `currency`", provider.title);
+            self.wrong(currency.span(), what);
+        }
+        let code = currency.get_ref().parse::<Currency>();
+        code.map_err(|error| self.wrong(currency.span(), error.to_string())).ok()
     }
 
     /// Money and credentials travel over TLS, or not beyond this machine.

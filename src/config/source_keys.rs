@@ -61,6 +61,12 @@ pub(super) const SOURCE: &[Key] = &[
         "what callbacks must name, where the provider names one",
     ),
     unset(
+        "currency",
+        Shape::Text,
+        r#""EUR""#,
+        "of all orders, where the provider names none and they are not registered",
+    ),
+    unset(
         "confirm",
         Shape::Confirm,
         r#"{ above = "1000", statuses = ["completed"] }"#,

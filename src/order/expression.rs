@@ -6,6 +6,7 @@
 //! sum        = part { ("+" | "-") part }    no value unless every part has one
 //! part       = name [ "?" ] | number | "(" expression ")"
 //! ```
+//! In a total the only number is 0, for what is not said where nothing has moved.
 //! A part with `?` is left out where it is absent. It may not stand behind a minus: the result would
 //! be too high as long as the part is unknown, and money that was issued does not come back.
 
@@ -62,7 +63,7 @@ pub struct SyntaxError {
 }
 
 impl Expression {
-    /// Reads a text. `numbers` allows literals, which make sense in a condition and not in a total.
+    /// Reads a text. `numbers` allows literals, which make sense in a condition; in a total only 0 does.
     ///
     /// # Errors
     /// [`SyntaxError`] with the place.
@@ -207,8 +208,11 @@ impl Parser<'_> {
             .unwrap_or(rest.len());
         let word = &rest[..len];
         if word.starts_with(|c: char| c.is_ascii_digit()) {
-            let Some(number) = self.numbers.then(|| word.parse().ok()).flatten() else {
-                return Err(self.error("a number cannot stand here, only names of amounts"));
+            // Where nothing said is nothing moved, a total may say so: `refunded | 0`.
+            let number =
+                word.parse().ok().filter(|number: &Amount| self.numbers || number.is_zero());
+            let Some(number) = number else {
+                return Err(self.error("a number cannot stand here, only names of amounts, and 0"));
             };
             self.at += len;
             return Ok(Part { minus, optional: false, node: Node::Number(number) });

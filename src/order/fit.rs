@@ -115,12 +115,16 @@ impl Judge<'_> {
         }
     }
 
-    pub(super) fn judge_currencies(&mut self) {
+    pub(super) fn judge_currencies(&mut self, kind: Option<&KindRules>) {
+        let legs = kind.map(KindRules::legs).unwrap_or_default();
         for leg in Leg::ALL {
             let mut said: BTreeSet<&Currency> = BTreeSet::new();
             said.extend(self.order.currencies.get(&leg).into_iter().flatten());
             let registered = self.order.registration().and_then(|r| r.expected.get(&leg));
             said.extend(registered.map(|expected| &expected.currency));
+            if said.is_empty() && legs.contains(&leg) {
+                said.extend(&self.rules.policy.currency);
+            }
             let said: Vec<_> = said.into_iter().map(|c| (c.to_string(), c.clone())).collect();
             if let Some(currency) = self.choose(&format!("currency of leg {leg}"), &said) {
                 self.standing.currencies.insert(leg, currency);
@@ -144,7 +148,8 @@ impl Judge<'_> {
     /// Money of an unknown currency cannot be booked.
     pub(super) fn judge_currency_known(&mut self, position: &Position) {
         for leg in Leg::ALL {
-            let is_said = self.order.currencies.contains_key(&leg)
+            let is_said = self.rules.policy.currency.is_some()
+                || self.order.currencies.contains_key(&leg)
                 || self.order.registration().is_some_and(|r| r.expected.contains_key(&leg));
             let moves = position.counters.iter().any(|(s, a)| s.leg == leg && !a.is_zero());
             if moves && !is_said {

@@ -22,7 +22,7 @@ impl Standing {
         let mut judge = Judge { rules, order, now, standing: Self::default() };
         let kind = judge.find_kind();
         judge.judge_registration();
-        judge.judge_currencies();
+        judge.judge_currencies(kind);
         let currencies = judge.standing.currencies.clone();
         let basis = kind.map(|kind| Basis { rules, kind, order, currencies: &currencies });
         let claims = Claims::of(rules, kind, order);
@@ -43,6 +43,7 @@ impl Standing {
             judge.judge_known(basis, &claims, &position, &known);
             judge.judge_heads(basis, &claims, &position);
             judge.judge_booked(basis.kind);
+            judge.judge_remainder(basis, &position);
         }
         judge.judge_account();
         if kind.is_none_or(|kind| !kind.is_silent) {

@@ -3,7 +3,7 @@
 //! - [`report`]: what is said about an order, in one form.
 //! - [`joined`]: the order itself, the join of its reports.
 //! - [`machine`], [`rules`], [`expression`]: what a provider's words mean.
-//! - [`standing`]: where an order stands, worked out in `judge`, `known` and `fit`: its `heads`, its [`position`], what
+//! - [`standing`]: where an order stands, worked out in `judge`, `known`, `fit` and `remainder`: its `heads`, its [`position`], what
 //!   holds its effects back, and what is `due`.
 //! - [`asking`]: when the provider is asked about an order.
 //! - [`silence`]: a callback that has not come although the answer had the news.
@@ -24,6 +24,7 @@ mod known;
 pub mod machine;
 pub mod name;
 pub mod position;
+mod remainder;
 pub mod report;
 pub mod resolve;
 pub mod rules;

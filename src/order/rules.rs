@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::amount::Amount;
+use super::amount::{Amount, Currency};
 use super::expression::{Condition, Expression};
 use super::machine::Machine;
 use super::name::{Kind, Status};
@@ -31,6 +31,8 @@ pub struct KindRules {
     pub operations: BTreeMap<String, OperationMoney>,
     /// The payment status by the counters, for kinds that count operations: the first that holds.
     pub derived: Vec<Derived>,
+    /// What the provider says is left, for kinds that count operations.
+    pub remainder: Option<Remainder>,
     /// The amount that an amount policy compares with the registered one.
     pub judged: BTreeMap<Leg, Expression>,
     /// Counters whose total may fall by right.
@@ -59,6 +61,17 @@ pub struct OperationMoney {
     pub adds: BTreeMap<Slot, Expression>,
     /// Counters that must be known before it counts.
     pub requires: BTreeSet<Slot>,
+}
+
+/// What a provider says is left of an order, with some of its operations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remainder {
+    /// The amount that says so.
+    pub said: String,
+    /// The counter of which something is left.
+    pub of: Slot,
+    /// The counter by which it falls.
+    pub less: Slot,
 }
 
 /// A status that follows from the counters.
@@ -97,6 +110,8 @@ pub struct Policy {
     pub amount: BTreeMap<(Kind, Option<Status>), AmountPolicy>,
     /// By how much it may differ.
     pub tolerance: Amount,
+    /// The currency of orders of which neither a report nor the registration says one.
+    pub currency: Option<Currency>,
     /// The account at the provider that every report must name, where it names one.
     pub account: Option<String>,
     /// Which claims move money only after an answer said the same.
@@ -189,6 +204,7 @@ impl KindRules {
             }));
             names.extend(money.judgement.iter().filter_map(|j| j.only_with.as_deref()));
         }
+        names.extend(self.remainder.iter().map(|remainder| remainder.said.as_str()));
         for operation in self.operations.values() {
             names.extend(operation.adds.values().flat_map(Expression::names));
         }

@@ -193,6 +193,8 @@ mod tests {
             envelope: Envelope::default(),
             items: Pointer::default(),
             places: Places::default(),
+            only: None,
+            ignore: Vec::new(),
             paging,
             window: has_window.then_some(window),
             every: Duration::from_secs(30),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Provider;
 use super::envelope::Envelope;
 use super::json::{self, Json, Pointer};
-use super::read::{Places, TimeFormat, Unreadable};
+use super::read::{Doc, Matching, Places, TimeFormat, Unreadable};
 use super::request::{Asker, Auth, Question, QuestionError, Request};
 use super::values::Values;
 use crate::order::report::{Origin, Report};
@@ -23,6 +23,10 @@ pub struct Feed {
     pub items: Pointer,
     /// Where things are in one of its items.
     pub places: Places,
+    /// Which items are about orders; all where nothing is said.
+    pub only: Option<Matching>,
+    /// Which are not.
+    pub ignore: Vec<Matching>,
     /// How one page leads to the next.
     pub paging: Paging,
     /// Between which times the items lie, where the question says so.
@@ -195,7 +199,7 @@ fn text_at(body: &[u8], place: &Pointer) -> Result<Option<String>, Unreadable> {
 }
 
 impl Provider {
-    /// Reads one item of a feed into its report.
+    /// Reads one item of a feed into its report: none where it is not about orders.
     ///
     /// # Errors
     /// [`Unreadable`]; the item becomes a dead letter.
@@ -204,9 +208,13 @@ impl Provider {
         feed: &Feed,
         item: &[u8],
         received_at: Timestamp,
-    ) -> Result<Report, Unreadable> {
+    ) -> Result<Option<Report>, Unreadable> {
         let body = Json::read(item)?;
-        feed.places.read_one(&body, &self.words(), Origin::Feed, received_at)
+        let doc = Doc { body: &body, item: 0 };
+        let is_meant = feed.only.as_ref().is_none_or(|only| only.holds(doc))
+            && !feed.ignore.iter().any(|ignored| ignored.holds(doc));
+        let read = || feed.places.read_one(&body, &self.words(), Origin::Feed, received_at);
+        is_meant.then(read).transpose()
     }
 }
 
@@ -231,6 +239,8 @@ mod tests {
             envelope: Envelope::default(),
             items: pointer("/items"),
             places: Places::default(),
+            only: None,
+            ignore: Vec::new(),
             paging,
             window: window.map(|format| Window { format, reach: Duration::from_secs(60) }),
             every: Duration::from_secs(30),

@@ -31,9 +31,7 @@ use serde::Deserialize;
 pub use read::Unreadable;
 pub use sample::Sample;
 
-use toml::Spanned;
-
-use crate::mistake::{Mistake, Mistakes};
+use crate::mistake::Mistakes;
 use crate::order::machine::Machine;
 use crate::order::name::{Kind, OrderId, Role, Status};
 use crate::order::report::{Origin, Report};
@@ -43,9 +41,6 @@ use crate::order::timestamp::Timestamp;
 use feed::Feed;
 use headers::Headers;
 use json::{Json, Pointer};
-use load::Found;
-use load::callback::load_confirm;
-use load::signature::{Signs, load_signature};
 use read::{Doc, Matching, Places, Words};
 use reply::{Challenge, Reply};
 use request::{Ask, Auth};
@@ -114,7 +109,7 @@ pub struct Provider {
     callback: Places,
     events: BTreeMap<String, Status>,
     kind_words: BTreeMap<String, Kind>,
-    operations: BTreeSet<String>,
+    takes_currency: bool,
 }
 
 /// A kind's money in each books mode.
@@ -337,32 +332,16 @@ impl Provider {
         chosen.unwrap_or(&self.signature).verify_request(request, secrets)
     }
 
-    /// Reads a source's own description of how its callbacks are signed.
-    pub(crate) fn describe_signature(
-        &self,
-        table: &Spanned<SignatureTable>,
-    ) -> Result<Signature, Vec<Mistake>> {
-        let has_loops = self.machine.statuses().iter().any(|rule| self.machine.repeats(&rule.name));
-        let deciding = self.callback.deciding(has_loops);
-        let signs = Signs::Callbacks { format: self.format, deciding: &deciding };
-        let mut found = Found::default();
-        load_signature(table, signs, &mut found).ok_or(found.mistakes)
-    }
-
-    /// Reads which claims a source wants confirmed.
-    pub(crate) fn describe_confirm(
-        &self,
-        value: &Spanned<ConfirmValue>,
-    ) -> Result<Confirm, Vec<Mistake>> {
-        let mut found = Found::default();
-        let confirm = load_confirm(value, &self.machine, &mut found);
-        if found.mistakes.is_empty() { Ok(confirm) } else { Err(found.mistakes) }
-    }
-
     /// Whether its callbacks name the account that they are for.
     #[must_use]
     pub fn tells_account(&self) -> bool {
         !self.callback.account.is_empty()
+    }
+
+    /// Whether its reports say no currency, so that a source has to.
+    #[must_use]
+    pub fn takes_currency(&self) -> bool {
+        self.takes_currency
     }
 
     /// Whether a callback is sent when an order reaches a status.
@@ -389,11 +368,6 @@ impl Provider {
     }
 
     fn words(&self) -> Words<'_> {
-        Words {
-            machine: &self.machine,
-            kinds: &self.kind_words,
-            operations: &self.operations,
-            events: &self.events,
-        }
+        Words { machine: &self.machine, kinds: &self.kind_words, events: &self.events }
     }
 }

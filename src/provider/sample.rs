@@ -7,6 +7,7 @@ use super::Provider;
 use super::headers::Headers;
 use super::json::Json;
 use super::table::SampleTable;
+use crate::order::amount::CurrencyError;
 use crate::order::decide::{Seen, decide};
 use crate::order::joined::Order;
 use crate::order::report::{Origin, Report};
@@ -24,6 +25,10 @@ pub struct Sample {
     pub is_feed: bool,
     /// The body.
     pub body: String,
+    /// The samples, by name, that came before.
+    pub after: Vec<String>,
+    /// The currency that the source says, where the provider says none.
+    pub currency: Option<String>,
     status: String,
     kind: Option<String>,
     ids: Vec<String>,
@@ -42,21 +47,32 @@ pub struct SampleFault {
 
 impl Sample {
     pub(super) fn of(table: &SampleTable) -> Self {
-        let SampleTable { name, answer, feed, body, status, kind, ids, effects } = table.clone();
+        let SampleTable { name, answer, feed, body, after, currency, status, kind, ids, effects } =
+            table.clone();
         let (name, is_answer, is_feed) = (name.into_inner(), answer, feed);
-        Self { name, is_answer, is_feed, body, status, kind, ids, effects }
+        Self { name, is_answer, is_feed, body, after, currency, status, kind, ids, effects }
     }
 
-    /// Reads the sample, decides it for an order that nothing else is known of, and compares.
+    /// Reads the sample, decides it for an order that nothing else is known of but the samples that it comes
+    /// after, and compares.
     ///
     /// # Errors
     /// [`SampleFault`], the first difference.
     pub fn check(&self, provider: &Provider, now: Timestamp) -> Result<(), SampleFault> {
         let fault = |what: String| SampleFault { sample: self.name.clone(), what };
         let report = self.read(provider, now).map_err(fault)?;
-        let rules = provider.rules(&BTreeMap::new(), Policy::default());
+        let currency = self.currency.as_ref().map(|code| code.parse()).transpose();
+        let currency = currency.map_err(|error: CurrencyError| fault(error.to_string()))?;
+        let rules = provider.rules(&BTreeMap::new(), Policy { currency, ..Policy::default() });
         let rules = rules.map_err(|error| fault(error.to_string()))?;
-        let decision = decide(&rules, &Order::default(), &report, Seen::New);
+        let mut order = Order::default();
+        for name in &self.after {
+            let earlier = provider.samples.iter().find(|sample| sample.name == *name);
+            let earlier = earlier.ok_or_else(|| fault(format!("there is no sample \"{name}\"")))?;
+            let report = earlier.read(provider, now).map_err(fault)?;
+            order = decide(&rules, &order, &report, Seen::New).order;
+        }
+        let decision = decide(&rules, &order, &report, Seen::New);
         let effects: Vec<String> = decision
             .effects
             .iter()
@@ -95,7 +111,8 @@ impl Sample {
         if self.is_feed {
             let feed = provider.feed.as_ref().ok_or("the definition has no [feed]")?;
             let report = provider.read_feed_item(feed, body, now);
-            return report.map_err(|error| error.to_string());
+            let report = report.map_err(|error| error.to_string())?;
+            return report.ok_or_else(|| "it holds no report".to_owned());
         }
         if !self.is_answer {
             let reports = provider

@@ -226,7 +226,7 @@ fn read<'a>(
             let missing = || format!("{} has no feed any more", source.provider.title);
             let feed = source.provider.feed.as_ref().ok_or_else(missing)?;
             let report = source.provider.read_feed_item(feed, &callback.body, header.received_at);
-            report.map(|report| vec![report])
+            report.map(|report| report.into_iter().collect())
         }
         Origin::Action | Origin::Registration | Origin::Operator => {
             return Err(format!("no way to read what came by {}", header.origin.as_str()));

@@ -79,6 +79,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("a tolerance that is none", "\"0.01\"", "\"1%\""),
     ("a books mode that does not exist", "\"gross\"", "\"brutto\""),
     ("an account that is never told", "tolerance", "account = \"m-1\"\ntolerance"),
+    ("a currency of a provider that says it", "tolerance", "currency = \"EUR\"\ntolerance"),
     ("a status to settle that does not exist", "{ error = 600 }", "{ eror = 600 }"),
     (
         "a word for confirm that is none",

@@ -238,10 +238,38 @@ fn every_mistake_in_a_ledger_is_placed_and_explained() {
         ),
         ("judging what is no counter", "judged = \"held\"", "judged = \"hled\"".to_owned()),
         ("two operations of one name", "\"RELEASE\"", "\"AUTHORISE\"".to_owned()),
+        ("an operation that adds nothing", "to.released = \"amount\"\n", String::new()),
+        (
+            "an operation that adds something, and moves nothing",
+            "to.released = \"amount\"\n",
+            "to.released = \"amount\"\nmoves = false\n".to_owned(),
+        ),
+        (
+            "what is left of what nothing adds to",
+            "judged = \"held\"",
+            "judged = \"held\"\nremainder = { said = \"left\", of = \"credited\", less = \"hled\" }".to_owned(),
+        ),
+        (
+            "an operation that two kinds tell by different things",
+            "[kind.credit]\n",
+            "[[kind.debit.operation]]\nname = \"RELEASE\"\nid = \"/release\"\nto.held = \"amount\"\n[kind.credit]\n".to_owned(),
+        ),
+        ("no ids", "operation_id = \"/operation_id\"\n", String::new()),
+        (
+            "a currency that is said and is the source's",
+            "operation = \"/operation\"\n",
+            "operation = \"/operation\"\ncurrency_from_source = true\n".to_owned(),
+        ),
     ];
+    // Each operation may say itself where its id is.
+    let own = good.replacen("operation_id = \"/operation_id\"\n", "", 1);
+    let own = own.replace("name = \"RELEASE\"", "name = \"RELEASE\"\nid = \"/release\"");
+    let own = own.replace("name = \"AUTHORISE\"", "name = \"AUTHORISE\"\nid = \"/hold\"");
+    Provider::load("ledger.toml", &own).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let mut text = String::new();
     for (what, from, to) in mistakes {
         let wrong = good.replacen(from, &to, 1);
+        assert_ne!(wrong, good, "{what}");
         let mistakes = Provider::load("ledger.toml", &wrong).expect_err(what);
         text.push_str(&format!("# {what}\n{mistakes}\n\n"));
     }

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::Found;
 use super::ask::load_envelope;
-use super::places::Base;
+use super::places::{Base, matching};
 use super::request::{Allowed, Written, load_request};
 use crate::provider::body::Body;
 use crate::provider::feed::{Feed, Paging, Window};
@@ -51,7 +51,9 @@ pub(super) fn load_feed(feed: &FeedTable, base: &Base<'_>, found: &mut Found) ->
     let pages_max = number(feed.pages_max.as_ref(), PAGES_MAX, 1, 100_000, found);
     let items: Option<Pointer> = found.parse(feed.items.get_ref(), feed.items.span());
     let said = (feed.ok.as_ref(), feed.signature.as_ref());
-    let own = base.places(None, None, &feed.event, found);
+    let own = base.places(None, feed.at.as_ref(), &feed.event, found);
+    let only = feed.only.as_ref().map(|table| matching(table, found));
+    let ignore = feed.ignore.iter().map(|table| matching(table, found)).collect();
     // What decides stands in the items, wherever those are.
     let list = items.clone().unwrap_or_default();
     let deciding = own.deciding(base.has_loops).iter().map(|at| list.then(at)).collect::<Vec<_>>();
@@ -70,6 +72,8 @@ pub(super) fn load_feed(feed: &FeedTable, base: &Base<'_>, found: &mut Found) ->
         envelope,
         items: items?,
         places: own,
+        only,
+        ignore,
         paging: paging?,
         window,
         every: Duration::from_secs(every),

@@ -6,14 +6,15 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::Found;
+use super::operation::{load_operation, load_remainder};
 use super::places::leg_texts;
 use crate::mistake::nearest;
 use crate::order::expression::{Condition, Expression};
 use crate::order::machine::{Machine, StatusRule};
 use crate::order::name::{Kind, Status};
-use crate::order::rules::{Derived, Judgement, KindRules, Money, OperationMoney, Requirement};
+use crate::order::rules::{Derived, Judgement, KindRules, Money, Requirement};
 use crate::order::slot::{Leg, Slot};
-use crate::provider::table::{Counters, KindTable, MoneyTable, OperationTable};
+use crate::provider::table::{Counters, KindTable, MoneyTable};
 use crate::provider::{KindModes, NO_BOOKS};
 
 /// The mode of kinds that do not distinguish any.
@@ -133,14 +134,16 @@ fn load_shared(table: &KindTable, machine: &Machine, found: &mut Found) -> KindR
     }
     let mut operations = BTreeMap::new();
     for operation in &table.operation {
-        let (name, rule) = load_operation(operation, found);
+        let Some((name, rule)) = load_operation(operation, found) else { continue };
         if operations.contains_key(&name) {
             found.at(operation.span(), format!("the operation `{name}` is stated twice"));
         }
         operations.insert(name, rule);
     }
     let derived = load_derived(table, machine, found);
-    KindRules { judged, level, operations, derived, ..KindRules::default() }
+    let remainder =
+        table.remainder.as_ref().and_then(|table| load_remainder(table, &operations, found));
+    KindRules { judged, level, operations, derived, remainder, ..KindRules::default() }
 }
 
 fn load_mode(
@@ -230,7 +233,11 @@ fn load_money(spanned: &Spanned<MoneyTable>, found: &mut Found) -> Money {
     Money { requires: requires.collect(), totals, closes, judgement }
 }
 
-fn load_counters(from: &Counters, to: &Counters, found: &mut Found) -> BTreeMap<Slot, Expression> {
+pub(super) fn load_counters(
+    from: &Counters,
+    to: &Counters,
+    found: &mut Found,
+) -> BTreeMap<Slot, Expression> {
     let legs = [(Leg::From, from), (Leg::To, to)];
     let all = legs.into_iter().flat_map(|(leg, counters)| counters.iter().map(move |c| (leg, c)));
     all.filter_map(|(leg, (counter, text))| {
@@ -240,19 +247,6 @@ fn load_counters(from: &Counters, to: &Counters, found: &mut Found) -> BTreeMap<
         Some((Slot::new(leg, counter), expression.ok()?))
     })
     .collect()
-}
-
-fn load_operation(
-    spanned: &Spanned<OperationTable>,
-    found: &mut Found,
-) -> (String, OperationMoney) {
-    let table = spanned.get_ref();
-    let adds = load_counters(&table.from, &table.to, found);
-    if adds.is_empty() {
-        found.at(spanned.span(), format!("the operation `{}` adds to no counter", table.name));
-    }
-    let requires = table.requires.iter().filter_map(|t| found.parse(t.get_ref(), t.span()));
-    (table.name.clone(), OperationMoney { requires: requires.collect(), adds })
 }
 
 fn load_derived(table: &KindTable, machine: &Machine, found: &mut Found) -> Vec<Derived> {

@@ -7,13 +7,15 @@ pub(super) mod callback;
 mod feed;
 mod kind;
 mod machine;
+mod operation;
 mod places;
 mod preset;
 mod request;
 pub(super) mod signature;
 mod signature_places;
+mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -29,9 +31,9 @@ use callback::{
 use feed::load_feed;
 use kind::load_kinds;
 use machine::load_machine;
+use operation::load_operations;
 use places::{
-    Base, all_rules, check_places, collect_amounts, load_exponents, load_names, load_time_format,
-    matching,
+    Base, check_places, collect_amounts, load_exponents, load_names, load_time_format, matching,
 };
 
 use super::Provider;
@@ -54,8 +56,7 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
     let kinds = load_kinds(&definition.kind, &machine, &mut found);
     let kind_words = collect_kind_words(&definition, &mut found);
     let amounts = collect_amounts(&definition.event, &kinds, &mut found);
-    let operations: BTreeSet<String> =
-        all_rules(&kinds).flat_map(|rules| rules.operations.keys().cloned()).collect();
+    let operations = load_operations(&definition, &mut found);
     let events = load_names(&definition, &machine, &mut found);
     let time_format = load_time_format(&definition.event, &mut found);
     let exponents = load_exponents(&definition.event, &mut found);
@@ -65,6 +66,7 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
         amounts: &amounts,
         time_format,
         exponents: &exponents,
+        operations: &operations,
         kinds: kinds_by_sign(&definition),
         has_loops,
     };
@@ -83,7 +85,7 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
     let content_types = load_content_types(callback, &mut found);
     let reply = load_reply(&callback.reply, &mut found);
     let challenge = callback.challenge.as_ref().and_then(|c| load_challenge(c, &mut found));
-    check_places(&definition, &places, &operations, &mut found);
+    check_places(&definition, &places, &mut found);
     let called_back = load_called_back(callback.statuses.as_deref(), &machine, &mut found);
     let retry_window = Duration::from_secs(callback.retry_window_secs.unwrap_or(RETRY_WINDOW_SECS));
     let ask = definition.ask.as_ref().map(|ask| load_ask(ask, &base, &mut found));
@@ -122,7 +124,7 @@ pub(super) fn load(text: &str) -> Result<Provider, Vec<Mistake>> {
         called_back,
         retry_window,
         kind_words,
-        operations,
+        takes_currency: definition.event.currency_from_source.is_some_and(Spanned::into_inner),
     })
 }
 
@@ -153,9 +155,9 @@ impl Found {
 fn check_name(name: &Spanned<String>, found: &mut Found) {
     let text = name.get_ref();
     let is_name = text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
     if !is_name {
-        let what = format!("`{text}` is no name: write lower-case letters, digits and `_`");
+        let what = format!("`{text}` is no name: write lower-case letters, digits, `_` and `-`");
         found.at(name.span(), what);
     }
 }

@@ -15,7 +15,9 @@ use crate::order::name::{Kind, Status};
 use crate::order::slot::Leg;
 use crate::provider::KindModes;
 use crate::provider::json::Pointer;
-use crate::provider::read::{Matching, Places, TimeFormat, TimeWord, read_zone, squeeze};
+use crate::provider::read::{
+    Matching, OperationPlaces, Places, TimeFormat, TimeWord, read_zone, squeeze,
+};
 use crate::provider::table::{Definition, EventTable, Legs, MatchingTable, PlacesTable, Texts};
 
 pub(super) fn all_rules(
@@ -61,6 +63,8 @@ pub(super) struct Base<'a> {
     pub(super) amounts: &'a BTreeMap<String, Vec<Pointer>>,
     pub(super) time_format: TimeFormat,
     pub(super) exponents: &'a BTreeMap<Currency, u32>,
+    /// What tells each operation.
+    pub(super) operations: &'a BTreeMap<String, OperationPlaces>,
     /// The kinds that something else than a word tells, in the order of the file.
     pub(super) kinds: Vec<(&'a MatchingTable, Kind)>,
     /// Whether any status can come again, so that the provider's time decides.
@@ -108,6 +112,7 @@ impl Base<'_> {
             provider_id: find(own.provider_id.as_ref(), event.provider_id.as_ref()),
             event_id: find(own.event_id.as_ref(), event.event_id.as_ref()),
             name: find(own.name.as_ref(), event.name.as_ref()),
+            name_alone: event.name_alone.iter().map(|name| name.get_ref().clone()).collect(),
             account: find(own.account.as_ref(), event.account.as_ref()),
             kind: find(own.kind.as_ref(), event.kind.as_ref()),
             status: find(own.status.as_ref(), event.status.as_ref()),
@@ -127,6 +132,12 @@ impl Base<'_> {
             let mut matching = matching(table, found);
             matching.at = place(matching.at);
             places.kind_if.push((matching, kind.clone()));
+        }
+        for (name, own) in self.operations {
+            let mut own = own.clone();
+            own.id = place(own.id);
+            own.when.iter_mut().for_each(|when| when.at = place(std::mem::take(&mut when.at)));
+            places.operations.insert(name.clone(), own);
         }
         let parse = |text: &Spanned<String>| found.parse(text.get_ref(), text.span());
         places.other_ids = place(event.other_ids.iter().filter_map(parse).collect());
@@ -230,19 +241,14 @@ pub(super) fn leg_texts(legs: &Legs) -> impl Iterator<Item = (Leg, &str, Range<u
     legs.get_ref().0.iter().map(|(leg, text)| (*leg, text.as_str(), legs.span()))
 }
 
-pub(super) fn check_places(
-    definition: &Definition,
-    places: &Places,
-    operations: &BTreeSet<String>,
-    found: &mut Found,
-) {
+pub(super) fn check_places(definition: &Definition, places: &Places, found: &mut Found) {
     let span = definition.name.span();
     let event = &definition.event;
     if event.order_id.is_none() && event.provider_id.is_none() {
         let what = "[event] does not say where an order's id is: add order_id or provider_id";
         found.at(span.clone(), what);
     }
-    if event.status.is_none() && event.name.is_none() && operations.is_empty() {
+    if event.status.is_none() && event.name.is_none() && places.operations.is_empty() {
         found.at(span.clone(), "[event] does not say where the status is: add status = \"/...\"");
     }
     let told = definition.kind.values().filter(|kind| kind.when.is_some()).count();
@@ -251,9 +257,16 @@ pub(super) fn check_places(
                     if = { at = \"/...\", is = \"...\" } to each kind";
         found.at(span.clone(), what);
     }
-    if event.currency.is_none() && definition.kind.values().any(|kind| !kind.money.is_empty()) {
+    let is_of_source = event.currency_from_source.as_ref().filter(|is| *is.get_ref());
+    if let (Some(is_of_source), Some(_)) = (is_of_source, &event.currency) {
+        let what = "[event] says where the currency is: remove currency_from_source";
+        found.at(is_of_source.span(), what);
+    }
+    let is_told = event.currency.is_some() || is_of_source.is_some();
+    if !is_told && definition.kind.values().any(|kind| !kind.money.is_empty()) {
         let what = "[event] does not say where the currency is: add currency, or no effect can leave \
-                    for an order that is not registered";
+                    for an order that is not registered; where reports say none, add \
+                    currency_from_source = true";
         found.at(span.clone(), what);
     }
     if let Some(currency) = &event.currency {
@@ -268,9 +281,11 @@ pub(super) fn check_places(
             }
         }
     }
-    if !operations.is_empty() && (places.operation.is_empty() || places.operation_id.is_empty()) {
-        let what =
-            "a kind counts operations: [event] must say where operation and operation_id are";
+    let lacks_id = |own: &OperationPlaces| !own.is_status_only && own.id.is_empty();
+    let lacks_ids = places.operation_id.is_empty() && places.operations.values().any(lacks_id);
+    if !places.operations.is_empty() && (places.operation.is_empty() || lacks_ids) {
+        let what = "a kind counts operations: [event] must say where operation and operation_id are; an \
+                    operation may say itself where its id is";
         found.at(span, what);
     }
 }

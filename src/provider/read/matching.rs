@@ -22,9 +22,15 @@ impl Matching {
             Some((_, Json::Bool(false))) => "false",
             Some((_, Json::Null | Json::List(_) | Json::Object(_))) | None => return false,
         };
-        self.is.iter().any(|wanted| match wanted.strip_suffix('*') {
-            Some(start) => said.starts_with(start),
-            None => said == wanted,
-        })
+        self.is.iter().any(|wanted| fits(wanted, said))
+    }
+}
+
+/// Whether a text is the one that is wanted. A `*` at the end of that stands for whatever follows.
+#[must_use]
+pub fn fits(wanted: &str, said: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(start) => said.starts_with(start),
+        None => said == wanted,
     }
 }

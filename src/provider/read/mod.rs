@@ -4,9 +4,9 @@ mod matching;
 mod time;
 mod unreadable;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-pub use matching::Matching;
+pub use matching::{Matching, fits};
 pub use time::{TimeFormat, TimeWord, read_zone};
 pub use unreadable::Unreadable;
 
@@ -35,6 +35,9 @@ pub struct Places {
     pub event_id_header: Option<String>,
     /// The event's name.
     pub name: Vec<Pointer>,
+    /// Of events of these names the name alone is the status: what stands where a status is, is another thing's.
+    /// A `*` at the end stands for whatever follows.
+    pub name_alone: Vec<String>,
     /// The account.
     pub account: Vec<Pointer>,
     /// The kind.
@@ -59,6 +62,19 @@ pub struct Places {
     pub operation: Vec<Pointer>,
     /// The operation's id.
     pub operation_id: Vec<Pointer>,
+    /// What is said about an operation of its own, by its name: all that any kind counts, or knows.
+    pub operations: BTreeMap<String, OperationPlaces>,
+}
+
+/// What tells one operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperationPlaces {
+    /// Where its id is, if not where those of all others are.
+    pub id: Vec<Pointer>,
+    /// It was done only if the report says this; else only its status counts.
+    pub when: Option<Matching>,
+    /// Never an operation: only its status counts.
+    pub is_status_only: bool,
 }
 
 impl Places {
@@ -79,7 +95,11 @@ impl Places {
         let time = has_loops.then_some(&self.time);
         let several = self.currency.values().chain(self.amounts.values());
         let kinds = self.kind_if.iter().map(|(matching, _)| &matching.at);
-        single.into_iter().chain(time).chain(several).chain(kinds).flatten().cloned().collect()
+        let operations = self.operations.values();
+        let done = operations
+            .flat_map(|o| o.when.iter().map(|when| &when.at).chain(std::iter::once(&o.id)));
+        let all = single.into_iter().chain(time).chain(several).chain(kinds).chain(done);
+        all.flatten().cloned().collect()
     }
 }
 
@@ -89,8 +109,6 @@ pub(super) struct Words<'a> {
     pub machine: &'a Machine,
     /// A provider's word for a kind, brought to the form of statuses, and the definition's name of it.
     pub kinds: &'a BTreeMap<String, Kind>,
-    /// The operations that any kind counts.
-    pub operations: &'a BTreeSet<String>,
     /// The status of each event's name, which is spelled as [`squeeze`] leaves it.
     pub events: &'a BTreeMap<String, Status>,
 }
@@ -164,10 +182,14 @@ impl Places {
     }
 
     fn read_said(&self, doc: Doc<'_>, words: &Words<'_>) -> Result<Said, Unreadable> {
-        let operation = self.read_operation(doc, words)?;
+        let operation = self.read_operation(doc)?;
         let event = text(doc, "event's name", &self.name)?;
         let announced = event.as_ref().and_then(|name| words.events.get(&squeeze(name))).cloned();
-        let mut status = text(doc, "status", &self.status)?;
+        let is_alone = |name: &String| self.name_alone.iter().any(|alone| fits(alone, name));
+        let mut status = match &event {
+            Some(name) if is_alone(name) => None,
+            Some(_) | None => text(doc, "status", &self.status)?,
+        };
         if status.is_none() {
             // Its name is all that it says. One that nobody knows is an unknown status, and not lost.
             let known = announced.as_ref().map(|status| status.as_str().to_owned());
@@ -271,20 +293,23 @@ impl Places {
         missing("currency, which amounts in minor units need,", &places)
     }
 
-    fn read_operation(
-        &self,
-        doc: Doc<'_>,
-        words: &Words<'_>,
-    ) -> Result<Option<OperationName>, Unreadable> {
+    fn read_operation(&self, doc: Doc<'_>) -> Result<Option<OperationName>, Unreadable> {
         let Some(name) = text(doc, "operation", &self.operation)? else {
             return Ok(None);
         };
-        let is_known = words.operations.contains(&name);
-        match id(doc, "operation id", &self.operation_id)? {
+        let known = self.operations.get(&name);
+        if let Some(own) = known
+            && (own.is_status_only || own.when.as_ref().is_some_and(|when| !when.holds(doc)))
+        {
+            return Ok(None);
+        }
+        let places = known.map(|own| &own.id).filter(|id| !id.is_empty());
+        let places = places.unwrap_or(&self.operation_id);
+        match id(doc, "operation id", places)? {
             Some(id) => Ok(Some(OperationName { name, id })),
             // It moves nothing until a person says what it is: its name alone must not get lost.
-            None if !is_known => Ok(Some(OperationName { name, id: String::new() })),
-            None => Err(missing("operation id", &self.operation_id)),
+            None if known.is_none() => Ok(Some(OperationName { name, id: String::new() })),
+            None => Err(missing("operation id", places)),
         }
     }
 

@@ -19,6 +19,8 @@ pub(in crate::provider) struct EventTable {
     pub event_id: Option<Texts>,
     pub name: Option<Texts>,
     #[serde(default)]
+    pub name_alone: Vec<Spanned<String>>,
+    #[serde(default)]
     pub names: BTreeMap<Spanned<String>, Spanned<String>>,
     pub account: Option<Texts>,
     pub kind: Option<Texts>,
@@ -31,6 +33,7 @@ pub(in crate::provider) struct EventTable {
     #[serde(default)]
     pub exponents: BTreeMap<Spanned<String>, Spanned<u32>>,
     pub currency: Option<Legs>,
+    pub currency_from_source: Option<Spanned<bool>>,
     #[serde(default)]
     pub amounts: BTreeMap<Spanned<String>, Texts>,
     pub operation: Option<Texts>,

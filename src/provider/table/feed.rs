@@ -5,7 +5,7 @@ use toml::Spanned;
 
 use super::ask::{ErrorTable, OkTable};
 use super::body::Bodies;
-use super::{PlacesTable, SignTable};
+use super::{MatchingTable, PlacesTable, SignTable, Texts};
 use crate::provider::body::BodyFormat;
 use crate::provider::read::TimeWord;
 use crate::provider::request::Method;
@@ -20,6 +20,10 @@ pub(in crate::provider) struct FeedTable {
     #[serde(default)]
     pub format: BodyFormat,
     pub items: Spanned<String>,
+    pub at: Option<Texts>,
+    pub only: Option<MatchingTable>,
+    #[serde(default)]
+    pub ignore: Vec<MatchingTable>,
     pub ok: Option<OkTable>,
     pub signature: Option<SignTable>,
     #[serde(default)]

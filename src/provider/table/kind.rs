@@ -25,6 +25,16 @@ pub(in crate::provider) struct KindTable {
     pub operation: Vec<Spanned<OperationTable>>,
     #[serde(default)]
     pub status: Vec<DerivedTable>,
+    pub remainder: Option<Spanned<RemainderTable>>,
+}
+
+/// What a provider says is left of an order, and what must then be left of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::provider) struct RemainderTable {
+    pub said: Spanned<String>,
+    pub of: Spanned<String>,
+    pub less: Spanned<String>,
 }
 
 /// What one or more statuses mean for money.
@@ -59,6 +69,10 @@ pub(in crate::provider) struct OperationTable {
     pub to: Counters,
     #[serde(default)]
     pub requires: Vec<Spanned<String>>,
+    pub id: Option<Texts>,
+    #[serde(rename = "if")]
+    pub when: Option<MatchingTable>,
+    pub moves: Option<bool>,
 }
 
 /// A status that follows from the counters.

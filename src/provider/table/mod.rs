@@ -25,7 +25,7 @@ pub(super) use callback::{CallbackTable, ChallengeTable, ReplyTable};
 pub(crate) use confirm::ConfirmValue;
 pub(super) use event::{EventTable, MatchingTable, PlacesTable};
 pub(super) use feed::FeedTable;
-pub(super) use kind::{Counters, KindTable, MoneyTable, OperationTable};
+pub(super) use kind::{Counters, KindTable, MoneyTable, OperationTable, RemainderTable};
 pub(super) use machine::{StatusTable, TrackTable};
 pub(crate) use signature::{
     Key, ListTable, MissingWord, PlaceTable, SchemeWord, SignatureTable, SortedFieldsTable,
@@ -67,6 +67,9 @@ pub(super) struct SampleTable {
     #[serde(default)]
     pub feed: bool,
     pub body: String,
+    #[serde(default)]
+    pub after: Vec<String>,
+    pub currency: Option<String>,
     pub status: String,
     pub kind: Option<String>,
     #[serde(default)]
