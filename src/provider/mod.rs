@@ -54,6 +54,10 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("azpay", include_str!("definitions/azpay.toml")),
     ("cardaq", include_str!("definitions/cardaq.toml")),
     ("flypay", include_str!("definitions/flypay.toml")),
+    ("mollie", include_str!("definitions/mollie.toml")),
+    ("newday", include_str!("definitions/newday.toml")),
+    ("sdk-finance", include_str!("definitions/sdk-finance.toml")),
+    ("stripe", include_str!("definitions/stripe.toml")),
 ];
 
 /// The books mode of every kind in which the provider moves nothing on the integrator's books.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use pawl::order::decide::{Decision, Seen, decide};
 use pawl::order::joined::Order;
+use pawl::order::name::OrderId;
 use pawl::order::report::Report;
 use pawl::order::rules::{Policy, Rules};
 use pawl::provider::Provider;
@@ -16,14 +17,22 @@ use crate::order::at;
 /// How a provider's callback about an order in a status looks, by kind, status and seconds.
 type Says = fn(&str, &str, i64) -> String;
 
+/// A table of callbacks; of answers, where callbacks say nothing.
 fn table(name: &str, kinds: &[&str], says: Says) -> String {
     let all = Provider::built_in().unwrap();
     let provider = all.iter().find(|provider| provider.name == name).unwrap();
-    let rules = provider.rules(&BTreeMap::new(), Policy::default()).unwrap();
+    let currency = provider.takes_currency().then(|| "EUR".parse().unwrap());
+    let rules = provider.rules(&BTreeMap::new(), Policy { currency, ..Policy::default() }).unwrap();
     let statuses: Vec<String> =
         provider.machine.statuses().iter().map(|rule| rule.name.to_string()).collect();
     let read = |kind: &str, status: &str, secs: i64| -> Report {
         let body = says(kind, status, secs);
+        if name == "mollie" {
+            let (ask, asked) =
+                (provider.ask.as_ref().unwrap(), [OrderId::new("tr_1").unwrap()].into());
+            let date = Some(at(secs));
+            return provider.read_answer(ask, &asked, body.as_bytes(), date, at(100)).unwrap();
+        }
         let reports = provider.read_callback(&Headers::default(), body.as_bytes(), at(100));
         reports.unwrap_or_else(|error| panic!("{body}: {error}")).remove(0)
     };
@@ -119,4 +128,71 @@ fn cardaq(kind: &str, status: &str, secs: i64) -> String {
 #[test]
 fn cardaq_decides() {
     insta::assert_snapshot!(table("cardaq", &["order", "two_step", "payout", "test"], cardaq));
+}
+
+/// SDK.finance: 100, of which 2 are its commission.
+fn sdk_finance(kind: &str, status: &str, secs: i64) -> String {
+    let kind = match kind {
+        "top_up" => "bank_topup",
+        "withdrawal" => "bank_redeem",
+        _ => "client_transaction_transfer",
+    };
+    format!(
+        r#"{{"id":"n-{status}-{secs}","eventType":"BANK_MOVED","payload":{{"id":"p-1","requestIdentifier":17,"type":"{kind}",
+        "status":"{status}","amount":100,"commission":2,"updatedAt":"{}"}}}}"#,
+        time(secs)
+    )
+}
+
+#[test]
+fn sdk_finance_decides() {
+    insta::assert_snapshot!(table(
+        "sdk-finance",
+        &["top_up", "withdrawal", "transfer"],
+        sdk_finance
+    ));
+}
+
+/// Stripe: 100 USD, of which 30 are refunded.
+fn stripe(_: &str, status: &str, secs: i64) -> String {
+    let created = at(secs).micros() / 1_000_000;
+    let (event, object) = match status {
+        "refunded" => (
+            "charge.refunded",
+            r#""id":"ch_1","payment_intent":"pi_1","amount_refunded":3000,"captured":true"#,
+        ),
+        "refund_failed" => {
+            ("refund.failed", r#""id":"re_1","payment_intent":"pi_1","amount":3000"#)
+        }
+        "succeeded" => {
+            ("payment_intent.succeeded", r#""id":"pi_1","amount":10000,"amount_received":10000"#)
+        }
+        _ => (
+            "payment_intent.moved",
+            r#""id":"pi_1","amount":10000,"amount_received":0,"amount_capturable":10000"#,
+        ),
+    };
+    format!(
+        r#"{{"id":"evt-{status}-{secs}","type":"{event}","created":{created},"data":{{"object":{{{object},
+        "currency":"usd","status":"{status}"}}}}}}"#
+    )
+}
+
+#[test]
+fn stripe_decides() {
+    insta::assert_snapshot!(table("stripe", &["payment"], stripe));
+}
+
+/// Mollie: 100 EUR, of which 30 are refunded once it is paid.
+fn mollie(_: &str, status: &str, secs: i64) -> String {
+    let refunded = if status == "paid" && secs > 10 { "30.00" } else { "0.00" };
+    format!(
+        r#"{{"id":"tr_1","status":"{status}","amount":{{"value":"100.00","currency":"EUR"}},
+        "amountRefunded":{{"value":"{refunded}","currency":"EUR"}}}}"#
+    )
+}
+
+#[test]
+fn mollie_decides() {
+    insta::assert_snapshot!(table("mollie", &["payment"], mollie));
 }

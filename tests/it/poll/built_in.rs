@@ -9,7 +9,7 @@ on_both_forms!(
     a_cardaq_callback_that_nobody_signed_makes_us_ask,
 );
 
-async fn start(form: Form, provider: &str, desk: &Desk, more: &str) -> Pawl {
+pub(crate) async fn start(form: Form, provider: &str, desk: &Desk, more: &str) -> Pawl {
     let own = Own::new(form).await;
     let source = format!("base_url = \"http://{}/gate\"\n{more}", desk.address);
     let text = own.config(&source);

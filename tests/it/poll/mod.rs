@@ -10,6 +10,7 @@ mod feed;
 mod hint;
 mod meaning;
 mod pause;
+mod proofs;
 mod schedule;
 mod several;
 mod turn;
