@@ -294,6 +294,8 @@ fn describe_rise(before: &Standing, after: &Standing) -> String {
     let moved = find_moves(before, after).into_iter().map(|step| {
         if step.from.is_empty() {
             list(&step.to)
+        } else if step.to.is_empty() {
+            format!("{} is over", list(&step.from))
         } else {
             format!("{} to {}", list(&step.from), list(&step.to))
         }

@@ -62,6 +62,12 @@ impl<'a> Claims<'a> {
         if let Some(derived) = derived {
             latest.entry(&derived.status).or_insert(None);
         }
+        let over: Vec<Status> = latest
+            .keys()
+            .filter(|status| self.is_over(status, &latest))
+            .map(|s| (*s).clone())
+            .collect();
+        latest.retain(|status, _| !over.contains(*status));
         let mut heads = Heads::new();
         for (status, time) in &latest {
             let Some(rule) = machine.get(status) else {
@@ -90,6 +96,23 @@ impl<'a> Claims<'a> {
             }
         }
         (heads, is_settled)
+    }
+
+    /// Whether something beside the payment is over, because the payment's own status was said later. That one
+    /// is only implied by whatever else goes on says nothing.
+    fn is_over(&self, status: &Status, latest: &BTreeMap<&Status, Option<Timestamp>>) -> bool {
+        let machine = self.machine();
+        let Some(until) = machine.get(status).and_then(|rule| rule.until.as_ref()) else {
+            return false;
+        };
+        let (Some(Some(said)), Some(Some(ended))) = (latest.get(status), latest.get(until)) else {
+            return false;
+        };
+        let implies = |other: &Status| {
+            machine.get(other).is_some_and(|rule| rule.implies.as_ref() == Some(until))
+        };
+        let is_implied = latest.iter().any(|(other, at)| *at == Some(*ended) && implies(other));
+        said < ended && !is_implied
     }
 
     /// Whether the provider's own answer said a status, as it was last claimed.

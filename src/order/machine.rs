@@ -69,6 +69,8 @@ pub struct StatusRule {
     pub outcome: Outcome,
     /// For a side track's status: what it implies on the payment track.
     pub implies: Option<Status>,
+    /// For a side track's status: the payment status that, said later by itself, tells that this one is over.
+    pub until: Option<Status>,
     /// For how long an order may stay in it before a person is asked; the source's horizon if `None`.
     pub horizon: Option<std::time::Duration>,
     /// Other spellings.
@@ -243,21 +245,20 @@ impl Machine {
 
     fn check_implied(&self, faults: &mut Vec<MachineFault>) {
         for status in &self.statuses {
-            let Some(implied) = &status.implies else {
-                continue;
-            };
-            let what = match self.get(implied) {
-                None => format!("`implies` names `{implied}`, which is no status"),
-                Some(rule) if !rule.track.is_payment() => {
-                    format!("`implies` names `{implied}`, which is not on the payment track")
-                }
-                Some(_) if status.track.is_payment() => {
-                    "`implies` is for statuses of side tracks: on the payment track write an edge"
-                        .to_owned()
-                }
-                Some(_) => continue,
-            };
-            faults.push(MachineFault { status: status.name.clone(), what });
+            for (key, named) in [("implies", &status.implies), ("until", &status.until)] {
+                let Some(named) = named else { continue };
+                let what = match self.get(named) {
+                    None => format!("`{key}` names `{named}`, which is no status"),
+                    Some(rule) if !rule.track.is_payment() => {
+                        format!("`{key}` names `{named}`, which is not on the payment track")
+                    }
+                    Some(_) if status.track.is_payment() => format!(
+                        "`{key}` is for statuses of side tracks: on the payment track write an edge"
+                    ),
+                    Some(_) => continue,
+                };
+                faults.push(MachineFault { status: status.name.clone(), what });
+            }
         }
     }
 

@@ -80,6 +80,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     ("two statuses of one spelling", "[status.failed]", "[status.failed]\naliases = [\"Paid\"]"),
     ("implying on the payment track", "[status.failed]", "[status.failed]\nimplies = \"paid\""),
+    ("being over on the payment track", "[status.failed]", "[status.failed]\nuntil = \"paid\""),
     (
         "a loop without ranks",
         "[status.failed]\nfinal = true\noutcome = \"failed\"",

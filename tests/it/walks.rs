@@ -125,3 +125,25 @@ proptest! {
         }
     }
 }
+
+/// A later `paid` says that no refund is under way; one that something else implies does not.
+#[test]
+fn what_was_begun_is_over_when_the_payment_says_so_later() {
+    let (provider, rules) = cardaq();
+    let said = |status, secs| read(provider, status, None, secs, 0, 0);
+    let refund = |reports: &[Report]| {
+        let standing = stand(rules, &fold(rules, reports));
+        let heads = standing.heads.get("refund").cloned().unwrap_or_default();
+        heads.iter().map(|head| head.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let begun = [said("paid", 10), said("refund_initiated", 20)];
+    assert_eq!(refund(&begun), ["refund_initiated"]);
+    let with = |more: &[Report]| refund(&[&begun[..], more].concat());
+    assert_eq!(with(&[said("paid", 20)]), ["refund_initiated"], "not later");
+    assert_eq!(with(&[said("chargeback", 30)]), ["refund_initiated"], "it only implies `paid`");
+    assert!(with(&[said("paid", 30)]).is_empty());
+    assert!(with(&[said("chargeback", 25), said("paid", 30)]).is_empty());
+    assert_eq!(with(&[said("paid", 30), said("refund_initiated", 40)]), ["refund_initiated"]);
+    let before = read(provider, "refunded", None, 15, 30, 0);
+    assert_eq!(with(&[before, said("paid", 30)]), ["refunded"], "what was refunded stays so");
+}

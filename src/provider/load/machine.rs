@@ -46,6 +46,7 @@ fn rule_of(name: &Spanned<String>, table: &StatusTable) -> StatusRule {
         is_final: table.is_final,
         outcome: table.outcome.unwrap_or(Outcome::Pending),
         implies: table.implies.as_ref().map(status),
+        until: table.until.as_ref().map(status),
         horizon: table.horizon_secs.map(Duration::from_secs),
         aliases: table.aliases.clone(),
     }

@@ -29,5 +29,6 @@ pub(in crate::provider) struct StatusTable {
     #[serde(default)]
     pub aliases: Vec<String>,
     pub implies: Option<Spanned<String>>,
+    pub until: Option<Spanned<String>>,
     pub horizon_secs: Option<u64>,
 }

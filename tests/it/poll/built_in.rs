@@ -2,11 +2,12 @@
 
 use super::desk::{Desk, Heard, Reply, reply};
 use crate::daemon::form::{Form, Own, on_both_forms};
-use crate::daemon::{Pawl, exchange};
+use crate::daemon::{Pawl, exchange, withdrawal};
 
 on_both_forms!(
     azpays_own_orders_are_found_by_the_feed_alone,
     a_cardaq_callback_that_nobody_signed_makes_us_ask,
+    a_flypay_callback_that_nobody_signed_makes_us_ask_where_the_source_says_so,
 );
 
 pub(crate) async fn start(form: Form, provider: &str, desk: &Desk, more: &str) -> Pawl {
@@ -128,5 +129,24 @@ async fn a_cardaq_callback_that_nobody_signed_makes_us_ask(form: Form) {
         .await;
     assert_eq!(pawl.get("/api/v1/orders/shop/c-2").await.status, 404, "nobody made it up");
     assert_eq!(pawl.get("/api/v1/orders/shop/INV-c-1").await.status, 404, "nor its ids");
+    pawl.stop().await;
+}
+
+async fn a_flypay_callback_that_nobody_signed_makes_us_ask_where_the_source_says_so(form: Form) {
+    let provider = super::Provider::start(|_, _| super::Say::Status("completed")).await;
+    let mut pawl = super::start(form, &provider, "signature = \"if_present\"\n").await;
+    let (claim, signed) = (withdrawal("wd-1", "error"), withdrawal("wd-2", "processing"));
+    assert_eq!(
+        post(&pawl, &claim, "signature: 00\r\n").await,
+        401,
+        "a wrong one is none that is missing"
+    );
+    assert_eq!(post(&pawl, &claim, "").await, 200);
+    let order = pawl.wait_for_order("wd-1", |order| order["final"] == true).await;
+    assert_eq!(order["status"], "completed", "only the answer counts");
+    let header = format!("signature: {}\r\n", crate::daemon::sign(&signed));
+    assert_eq!(post(&pawl, &signed, &header).await, 200);
+    let order = pawl.wait_for_order("wd-2", |order| order["status"] == "processing").await;
+    assert_eq!(order["asking"]["asked_at"], serde_json::Value::Null, "it is believed as it is");
     pawl.stop().await;
 }
