@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Exit, Failure};
 use crate::provider::secret::Secret;
 use crate::simulate::Faults;
+use crate::simulate::check::Outcome;
 use crate::simulate::demo::{Demo, Ended, Progress, run as run_demo};
 
 /// How many orders a second there are where nobody says.
@@ -79,7 +80,7 @@ impl Screen {
     fn new(seed: u64, demo: &Demo) -> Self {
         let form = if demo.urls.is_some() { "RabbitMQ and PostgreSQL" } else { "one SQLite file" };
         eprintln!(
-            "Two simulated FlyPay accounts have a bad day for {} s: {} orders, seed {seed}. The daemon is the \
+            "Eight simulated accounts at seven providers have a bad day for {} s: {} orders, seed {seed}. The daemon is the \
              real one, on {form}.",
             demo.seconds, demo.orders
         );
@@ -116,7 +117,9 @@ impl Screen {
 }
 
 fn as_json(demo: &Demo, ended: &Ended) -> serde_json::Value {
-    let Ended { outcome, has_converged, took } = ended;
+    let Ended { outcome, by_source, has_converged, took } = ended;
+    let by_source: serde_json::Map<String, serde_json::Value> =
+        by_source.iter().map(|(name, of)| ((*name).to_owned(), of_source(of))).collect();
     let (store, queue) = match &demo.urls {
         None => ("sqlite", "embedded"),
         Some(_) => ("postgres", "amqp"),
@@ -147,7 +150,28 @@ fn as_json(demo: &Demo, ended: &Ended) -> serde_json::Value {
         "diverged": outcome.diverged,
         "trespasses": outcome.trespasses,
         "asked_too_early": outcome.asked_too_early,
+        "by_source": by_source,
         "findings": outcome.findings,
+    })
+}
+
+fn of_source(outcome: &Outcome) -> serde_json::Value {
+    json!({
+        "ok": outcome.is_ok(),
+        "callbacks_sent": outcome.sent,
+        "callbacks_accepted": outcome.accepted,
+        "asks": outcome.asked,
+        "orders": outcome.orders,
+        "final": outcome.finals,
+        "attention": outcome.attention,
+        "found_by_polling": outcome.found_by_polling,
+        "missed_by_simulator": outcome.missed,
+        "lost": outcome.lost,
+        "doubled": outcome.doubled,
+        "backwards": outcome.backwards,
+        "diverged": outcome.diverged,
+        "trespasses": outcome.trespasses,
+        "asked_too_early": outcome.asked_too_early,
     })
 }
 
@@ -174,6 +198,18 @@ fn print_summary(demo: &Demo, ended: &Ended) {
         "orders      {}, {} final, {} wait for a person",
         outcome.orders, outcome.finals, outcome.attention
     );
+    for (name, of) in &ended.by_source {
+        println!(
+            "  {:<12}{:>4} callbacks accepted, {:>4} questions, {:>3} orders, {:>3} final, {:>2} wait{}",
+            name,
+            of.accepted,
+            of.asked,
+            of.orders,
+            of.finals,
+            of.attention,
+            if of.is_ok() { "" } else { "   BROKEN" }
+        );
+    }
     let verdicts: Vec<String> =
         outcome.verdicts.iter().filter(|(_, n)| **n > 0).map(|(v, n)| format!("{v} {n}")).collect();
     println!("verdicts    {}", verdicts.join(", "));

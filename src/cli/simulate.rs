@@ -9,16 +9,19 @@ use serde_json::json;
 
 use super::{Exit, Failure};
 use crate::provider::secret::Secret;
-use crate::simulate::money::ledger;
+use crate::simulate::protocols::{self, Protocol};
 use crate::simulate::{Counts, Faults, Options, Peer, Shared, Simulation};
 
 /// How long callbacks may take to be answered at the end.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// A FlyPay that signs, loses, repeats, delays, contradicts and forges callbacks about orders that it makes
-/// up, registers them as an integrator would, and answers questions about them.
+/// A payment system that signs, loses, repeats, delays, contradicts and forges callbacks about orders that it
+/// makes up, registers them as an integrator would, and answers questions about them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Told {
+    /// Which one: the name of its definition.
+    #[arg(long, default_value = "flypay", value_parser = protocol)]
+    provider: &'static dyn Protocol,
     /// The daemon's receive port.
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
     to: String,
@@ -31,15 +34,15 @@ pub(super) struct Told {
     /// Where questions are answered: the source's base_url.
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// The environment variable that holds what callbacks are signed with.
-    #[arg(long, default_value = "FLYPAY_SECRET", value_name = "NAME")]
-    callback_secret_env: String,
-    /// The same for questions and answers.
-    #[arg(long, default_value = "FLYPAY_SECRET", value_name = "NAME")]
-    api_secret_env: String,
-    /// The same for the API key.
-    #[arg(long, default_value = "FLYPAY_API_KEY", value_name = "NAME")]
-    api_key_env: String,
+    /// The environment variable that holds what callbacks are signed with; FLYPAY_SECRET, and for others alike.
+    #[arg(long, value_name = "NAME")]
+    callback_secret_env: Option<String>,
+    /// The same for what is signed between the two besides, or a password; FLYPAY_SECRET.
+    #[arg(long, value_name = "NAME")]
+    api_secret_env: Option<String>,
+    /// The same for the API key, or a login; FLYPAY_API_KEY.
+    #[arg(long, value_name = "NAME")]
+    api_key_env: Option<String>,
     /// How many orders.
     #[arg(long, default_value_t = 100)]
     orders: usize,
@@ -88,6 +91,13 @@ pub(super) struct Told {
     allow_remote: bool,
 }
 
+fn protocol(name: &str) -> Result<&'static dyn Protocol, String> {
+    protocols::find(name).ok_or_else(|| {
+        let names: Vec<&str> = protocols::ALL.iter().map(|protocol| protocol.name()).collect();
+        format!("write one of {}", names.join(", "))
+    })
+}
+
 fn part(text: &str) -> Result<f64, String> {
     let part: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
     if (0.0..=1.0).contains(&part) {
@@ -101,8 +111,10 @@ pub(super) fn run(told: &Told) -> Result<Exit, Failure> {
     for url in [&told.to, &told.admin] {
         check_loopback(url, told.allow_remote)?;
     }
-    let secret = |name: &str| {
-        let text = std::env::var(name).ok().and_then(|text| Secret::new(text).ok());
+    let own = told.provider.name().to_uppercase().replace('-', "_");
+    let secret = |name: &Option<String>, default: &str| {
+        let name = name.clone().unwrap_or_else(|| format!("{own}_{default}"));
+        let text = std::env::var(&name).ok().and_then(|text| Secret::new(text).ok());
         text.ok_or_else(|| {
             let error =
                 format!("the environment variable {name} is not set: it is the daemon's, too");
@@ -113,11 +125,12 @@ pub(super) fn run(told: &Told) -> Result<Exit, Failure> {
         source: told.source.clone(),
         receive_url: told.to.trim_end_matches('/').to_owned(),
         admin_url: told.admin.trim_end_matches('/').to_owned(),
-        callback_secret: secret(&told.callback_secret_env)?,
-        api_secret: secret(&told.api_secret_env)?,
-        api_key: secret(&told.api_key_env)?,
+        callback_secret: secret(&told.callback_secret_env, "SECRET")?,
+        api_secret: secret(&told.api_secret_env, "SECRET")?,
+        api_key: secret(&told.api_key_env, "API_KEY")?,
     };
     let options = Options {
+        protocol: told.provider,
         seed: told.seed,
         orders: told.orders,
         span: Duration::from_secs(told.seconds),
@@ -191,7 +204,7 @@ async fn simulate(told: &Told, options: Options, peer: Peer) -> anyhow::Result<(
 /// What each order must have come to.
 fn write_ledger(shared: &Shared) -> String {
     let orders = shared.plans.iter().zip(shared.delivered()).map(|(plan, delivered)| {
-        let worth = ledger(plan.kind, plan.last(), &plan.amounts);
+        let worth = shared.options.protocol.ledger(plan, plan.last());
         let totals: std::collections::BTreeMap<_, String> =
             worth.totals.iter().map(|(counter, amount)| (*counter, amount.to_string())).collect();
         json!({

@@ -1,4 +1,4 @@
-//! The status endpoint: `POST /v2/order/status`, signed both ways, and as bad as it is told to be.
+//! What is answered to questions, as bad as it is told to be.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use hyper::{Request, Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Counts, Shared, flypay, plan};
+use super::protocols::{Heard, Route};
+use super::{Counts, Shared, plan};
 
 /// How long whoever asks is told to wait.
 const RETRY_AFTER_SECS: u64 = 5;
@@ -71,21 +72,39 @@ pub(super) async fn serve(shared: Arc<Shared>, port: TcpListener, stop: Cancella
 
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Answer {
     Counts::add(&shared.counts.asked);
-    let Some((index, asked)) = read(shared, request).await else {
-        Counts::add(&shared.counts.bad_questions);
-        return plain(StatusCode::BAD_REQUEST, "{\"status\":\"error\"}");
+    let protocol = shared.options.protocol;
+    let route = match hear(request).await {
+        Some(heard) => protocol.route(shared, &heard),
+        None => Route::Senseless,
+    };
+    let (indexes, asked) = match route {
+        Route::Orders(indexes) => {
+            let asked = note_asked(shared, &indexes);
+            (indexes, asked)
+        }
+        Route::Senseless => {
+            Counts::add(&shared.counts.bad_questions);
+            return plain(StatusCode::BAD_REQUEST, "{\"status\":\"error\"}");
+        }
+        Route::Expired => return plain(StatusCode::UNAUTHORIZED, "{}"),
+        Route::Token(token) => return plain(StatusCode::OK, &token),
+        Route::Page(page) => return list(shared, &page),
+        Route::Missing => return plain(StatusCode::NOT_FOUND, "{}"),
     };
     if let Some(secs) = throttled(shared) {
         return later(secs);
     }
+    let index = indexes.first().copied().unwrap_or(usize::MAX);
     let manner = if shared.is_healed() { Manner::Well } else { draw(shared, index, asked) };
     let manner =
         if manner == Manner::Throttled && !throttle(shared) { Manner::Well } else { manner };
     if manner != Manner::Well {
         Counts::add(&shared.counts.answered_badly);
     }
-    // The order as it is now, also where that is said later.
-    let Some(body) = body(shared, index) else { return plain(StatusCode::NOT_FOUND, "{}") };
+    // The orders as they are now, also where that is said later.
+    let Some(body) = protocol.answer(shared, &indexes) else {
+        return plain(StatusCode::NOT_FOUND, "{}");
+    };
     match manner {
         Manner::Well => signed(shared, body),
         Manner::Late => {
@@ -95,18 +114,22 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Answer {
         }
         Manner::Throttled => later(RETRY_AFTER_SECS),
         Manner::Error => plain(StatusCode::INTERNAL_SERVER_ERROR, "{}"),
-        Manner::Page => plain(StatusCode::OK, "<html>maintenance</html>"),
+        // One that is not signed anyway says what it says.
+        Manner::Unsigned if protocol.answer_signature(shared, &body).is_some() => {
+            plain(StatusCode::OK, &body)
+        }
+        Manner::Page | Manner::Unsigned => plain(StatusCode::OK, "<html>maintenance</html>"),
         Manner::Truncated => signed(shared, body[..body.len() / 2].to_owned()),
-        Manner::Unsigned => plain(StatusCode::OK, &body),
         Manner::OtherOrder => {
-            let other = super::plan::generator(shared.options.seed, index, 4 + asked)
-                .usize(..shared.plans.len());
-            let other = if other == index { (index + 1) % shared.plans.len() } else { other };
-            signed(shared, self::body(shared, other).unwrap_or_default())
+            let other =
+                plan::generator(shared.options.seed, index, 4 + asked).usize(..shared.plans.len());
+            let other =
+                if indexes.contains(&other) { (index + 1) % shared.plans.len() } else { other };
+            signed(shared, protocol.answer(shared, &[other]).unwrap_or_default())
         }
         Manner::Elsewhere => {
             let mut answer = plain(StatusCode::FOUND, "");
-            let to = hyper::header::HeaderValue::from_static("/v2/order/status");
+            let to = hyper::header::HeaderValue::from_static("/elsewhere");
             answer.headers_mut().insert(hyper::header::LOCATION, to);
             answer
         }
@@ -118,31 +141,48 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Answer {
     }
 }
 
-/// Which order is asked about, and how often it was before; none where the question is not as the
-/// documents say.
-async fn read(shared: &Shared, request: Request<Incoming>) -> Option<(usize, u64)> {
-    let is_ours = request.method() == hyper::Method::POST
-        && request.uri().path() == "/v2/order/status"
-        && text(&request, "api-key") == Some(shared.peer.api_key.expose());
-    let signature = text(&request, "signature")?.to_owned();
-    let body = Limited::new(request.into_body(), 65_536).collect().await.ok()?.to_bytes();
-    if !is_ours || signature != flypay::sign(&body, &shared.peer.api_secret) {
-        return None;
-    }
-    let question: serde_json::Value = serde_json::from_slice(&body).ok()?;
-    let id = question["order_uuid"].as_str().or(question["order_id"].as_str())?;
-    let index = *shared.by_id.get(id)?;
-    let mut asked = 0;
-    let at = shared.elapsed().as_secs_f64();
-    shared.note_delivered(index, |delivered| {
-        asked = u64::try_from(delivered.asked_at.len()).unwrap_or(u64::MAX);
-        delivered.asked_at.push(at);
-    });
-    Some((index, asked))
+async fn hear(request: Request<Incoming>) -> Option<Heard> {
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, 65_536).collect().await.ok()?.to_bytes().to_vec();
+    Some(Heard {
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: head.headers,
+        body,
+    })
 }
 
-fn text<'a>(request: &'a Request<Incoming>, name: &str) -> Option<&'a str> {
-    request.headers().get(name)?.to_str().ok()
+/// Takes note that orders are asked about, and returns how often the first of them was before.
+fn note_asked(shared: &Shared, indexes: &[usize]) -> u64 {
+    let at = shared.elapsed().as_secs_f64();
+    let mut asked = 0;
+    for index in indexes.iter().rev() {
+        shared.note_delivered(*index, |delivered| {
+            asked = u64::try_from(delivered.asked_at.len()).unwrap_or(u64::MAX);
+            delivered.asked_at.push(at);
+        });
+    }
+    asked
+}
+
+/// A page of a list, which is sometimes not to be had.
+fn list(shared: &Shared, page: &str) -> Answer {
+    if let Some(secs) = throttled(shared) {
+        return later(secs);
+    }
+    let number = shared.lists.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let mut rng = plan::generator(shared.options.seed, usize::MAX, 0x2000 + number);
+    let is_bad = !shared.is_healed() && rng.f64() < shared.options.faults.bad_answer / 2.0;
+    if !is_bad {
+        return plain(StatusCode::OK, page);
+    }
+    Counts::add(&shared.counts.answered_badly);
+    match rng.u8(..3) {
+        0 => plain(StatusCode::INTERNAL_SERVER_ERROR, "{}"),
+        1 => plain(StatusCode::OK, &page[..page.len() / 2]),
+        _ => plain(StatusCode::OK, "<html>maintenance</html>"),
+    }
 }
 
 /// Loses patience, unless it did so a short time ago; whether it did.
@@ -186,13 +226,6 @@ fn draw(shared: &Shared, index: usize, asked: u64) -> Manner {
     Manner::Well
 }
 
-/// The order as it is now; none where the provider does not know it.
-fn body(shared: &Shared, index: usize) -> Option<String> {
-    let plan = shared.plans.get(index).filter(|plan| !plan.is_ghost)?;
-    let status = plan.status_at(shared.elapsed())?;
-    Some(flypay::envelope(&flypay::order(shared, plan, status)))
-}
-
 fn plain(status: StatusCode, body: &str) -> Answer {
     let mut answer = Response::new(Full::from(body.to_owned()));
     *answer.status_mut() = status;
@@ -200,9 +233,9 @@ fn plain(status: StatusCode, body: &str) -> Answer {
 }
 
 fn signed(shared: &Shared, body: String) -> Answer {
-    let signature = flypay::sign(body.as_bytes(), &shared.peer.api_secret);
+    let signature = shared.options.protocol.answer_signature(shared, &body);
     let mut answer = Response::new(Full::from(body));
-    if let Ok(signature) = signature.parse() {
+    if let Some(Ok(signature)) = signature.map(|signature| signature.parse()) {
         answer.headers_mut().insert("signature", signature);
     }
     answer

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::plan::{Delivery, Manner};
-use super::{Counts, Shared, flypay, integrator};
+use super::{Counts, Shared, integrator};
 
 /// How often a callback is tried again.
 const RETRIES_MAX: u32 = 20;
@@ -68,32 +68,32 @@ async fn deliver(shared: &Shared, client: &Client, index: usize, delivery: &Deli
     let Some(plan) = shared.plans.get(index) else { return };
     let at = plan.begins + delivery.after;
     tokio::time::sleep(at.saturating_sub(shared.elapsed())).await;
-    let body = flypay::order(shared, plan, delivery.status);
-    let secret = &shared.peer.callback_secret;
-    let signature = match delivery.manner {
-        Manner::AtLeastOnce | Manner::Again | Manner::HungUp => {
-            Some(flypay::sign(body.as_bytes(), secret))
-        }
-        Manner::Forged => Some(flypay::sign(b"another body", secret)),
-        Manner::Unsigned => None,
+    let protocol = shared.options.protocol;
+    let body = protocol.callback(shared, plan, delivery.status);
+    // A time that is signed is the one at which it is sent.
+    let signature = || match delivery.manner {
+        Manner::AtLeastOnce | Manner::Again | Manner::HungUp => protocol.signature(shared, &body),
+        Manner::Forged => protocol.signature(shared, "another body"),
+        Manner::Unsigned => Vec::new(),
     };
     match delivery.manner {
         Manner::HungUp => {
             Counts::add(&shared.counts.sent);
-            hang_up(shared, &body, &signature.unwrap_or_default()).await;
+            hang_up(shared, &body, &signature()).await;
         }
         Manner::Again => {
-            send(shared, client, body, signature).await;
+            send(shared, client, &body, signature()).await;
         }
         Manner::Forged | Manner::Unsigned => {
-            if send(shared, client, body, signature).await {
+            // What nobody signs, anybody may send: it is a hint, and nothing more.
+            if send(shared, client, &body, signature()).await && protocol.is_signed() {
                 Counts::add(&shared.counts.forged_accepted);
             }
         }
         Manner::AtLeastOnce => {
             let mut delay = FIRST_RETRY;
             for _ in 0..=RETRIES_MAX {
-                if send(shared, client, body.clone(), signature.clone()).await {
+                if send(shared, client, &body, signature()).await {
                     shared.note_delivered(index, |delivered| {
                         delivered.statuses.insert(delivery.status);
                     });
@@ -107,17 +107,21 @@ async fn deliver(shared: &Shared, client: &Client, index: usize, delivery: &Deli
     }
 }
 
+/// Headers that say who sent a callback.
+type Headers = Vec<(&'static str, String)>;
+
 fn url(shared: &Shared) -> String {
     format!("{}/callbacks/{}", shared.peer.receive_url, shared.peer.source)
 }
 
 /// Sends a callback once; whether it was answered 200 or 201.
-async fn send(shared: &Shared, client: &Client, body: String, signature: Option<String>) -> bool {
+async fn send(shared: &Shared, client: &Client, body: &str, signature: Headers) -> bool {
     Counts::add(&shared.counts.sent);
+    let content_type = shared.options.protocol.content_type();
     let mut request =
-        client.post(url(shared)).header("content-type", "application/json").body(body);
-    if let Some(signature) = signature {
-        request = request.header("signature", signature);
+        client.post(url(shared)).header("content-type", content_type).body(body.to_owned());
+    for (name, value) in signature {
+        request = request.header(name, value);
     }
     let answer = request.send().await;
     let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
@@ -137,13 +141,16 @@ async fn send(shared: &Shared, client: &Client, body: String, signature: Option<
 }
 
 /// Sends a whole request, and is gone before the answer.
-async fn hang_up(shared: &Shared, body: &str, signature: &str) {
+async fn hang_up(shared: &Shared, body: &str, signature: &Headers) {
     let host = shared.peer.receive_url.trim_start_matches("http://");
     let Ok(mut stream) = TcpStream::connect(host).await else { return };
+    let signature: String =
+        signature.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!(
-        "POST /callbacks/{} HTTP/1.1\r\nhost: {host}\r\nsignature: {signature}\r\ncontent-type: \
-         application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /callbacks/{} HTTP/1.1\r\nhost: {host}\r\n{signature}content-type: {}\r\ncontent-length: \
+         {}\r\n\r\n{body}",
         shared.peer.source,
+        shared.options.protocol.content_type(),
         body.len()
     );
     stream.write_all(request.as_bytes()).await.ok();

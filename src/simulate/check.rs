@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::found::{Found, load};
-use super::money::{Ledger, ledger};
+use super::money::Ledger;
 use super::plan::Plan;
 use super::{Counts, Shared, integrator};
 use crate::config::Source;
@@ -126,7 +126,10 @@ pub async fn has_converged(
             let waits = |code: AttentionCode| order.attention.iter().any(|a| a == code.as_str());
             let is_contradicted = plan.lie.is_some() && waits(AttentionCode::Conflict);
             let is_held = !order.standing.holds.is_empty();
-            is_contradicted || order.standing.is_final && !is_held
+            // What was claimed besides waits for an answer that never comes.
+            let is_settled = shared.is_settled(plan)
+                && order.standing.status.as_ref().map(Status::as_str) == Some(plan.last());
+            is_contradicted || is_settled || order.standing.is_final && !is_held
         })
     }))
 }
@@ -166,14 +169,16 @@ pub async fn check(
     check_lost(shared, store, &mut outcome).await?;
     check_dead(source, store, &mut outcome).await?;
     let found = load(source, store, now).await?;
-    check_moves(source, store, &found, &mut outcome).await?;
+    check_moves(shared, source, store, &found, &mut outcome).await?;
     outcome.orders = found.len() as u64;
     outcome.finals = found.values().filter(|order| order.standing.is_final).count() as u64;
     outcome.attention = found.values().filter(|order| !order.attention.is_empty()).count() as u64;
     outcome.found_by_polling =
         found.values().filter(|order| order.row.silence.is_some()).count() as u64;
+    // A hint tells nothing that could have been missed.
+    let is_told = shared.options.protocol.is_signed();
     for (plan, delivered) in shared.plans.iter().zip(shared.delivered()) {
-        if !plan.is_ghost && !delivered.statuses.contains(plan.last()) {
+        if is_told && !plan.is_ghost && !delivered.statuses.contains(plan.last()) {
             outcome.missed += 1;
         }
         check_order(shared, plan, found.get(&plan.order_id), &mut outcome);
@@ -233,6 +238,7 @@ async fn check_dead(
 
 /// What all reports turned out to be, and whether any moved an order backwards.
 async fn check_moves(
+    shared: &Shared,
     source: &Source,
     store: &Store,
     found: &BTreeMap<String, Found>,
@@ -249,7 +255,10 @@ async fn check_moves(
             let repeats = u64::try_from(event.repeats).unwrap_or(0);
             *outcome.verdicts.entry(Verdict::Duplicate.as_str()).or_default() += repeats;
             let (Some(from), Some(to)) = (&event.moved_from, &event.moved_to) else { continue };
-            if !source.rules.machine.leads(&Status::new(from), &Status::new(to)) {
+            // An answer settled what callbacks contradicted each other about.
+            let plan = shared.index(id).and_then(|index| shared.plans.get(index));
+            let is_settled = plan.is_some_and(|plan| shared.is_settled(plan) && to == plan.last());
+            if !is_settled && !source.rules.machine.leads(&Status::new(from), &Status::new(to)) {
                 outcome.backwards += 1;
                 outcome.find(format!("backwards: {id} went from {from} to {to}"));
             }
@@ -264,9 +273,10 @@ fn check_order(shared: &Shared, plan: &Plan, found: Option<&Found>, outcome: &mu
         outcome.find(format!("diverged: {} is not known", plan.order_id));
         return;
     };
-    let truth = ledger(plan.kind, plan.last(), &plan.amounts);
+    let protocol = shared.options.protocol;
+    let truth = protocol.ledger(plan, plan.last());
     let said = [Some(plan.last()), plan.lie].into_iter().flatten();
-    let said: Vec<Ledger> = said.map(|s| ledger(plan.kind, s, &plan.amounts)).collect();
+    let said: Vec<Ledger> = said.map(|status| protocol.ledger(plan, status)).collect();
     let issued = issued(order);
     let booked = match integrator::holds_itself(shared, plan) {
         true => truth.hold.get("to").copied().unwrap_or_default(),
@@ -336,7 +346,14 @@ fn check_doubled(
 fn differs(issued: &BTreeMap<String, Decimal>, truth: &Ledger, booked: Decimal) -> Option<String> {
     let zero = Decimal::ZERO;
     let get = |counter: &str| issued.get(counter).copied().unwrap_or(zero);
-    for counter in ["from.debited", "from.credited", "to.debited", "to.credited"] {
+    for counter in [
+        "from.debited",
+        "from.credited",
+        "to.debited",
+        "to.credited",
+        "to.debit_reversed",
+        "to.credit_reversed",
+    ] {
         let wanted = truth.totals.get(counter).copied().unwrap_or(zero);
         if get(counter) != wanted {
             return Some(format!("{counter} is {}, and should be {wanted}", get(counter)));

@@ -10,6 +10,7 @@ use anyhow::Context;
 use uuid::Uuid;
 
 use super::check::{Outcome, check, has_converged};
+use super::protocols::{self, Protocol};
 use super::{Counts, Faults, Options, Peer, Shared, Simulation};
 use crate::clock::Clock;
 use crate::config::{Config, Source};
@@ -66,6 +67,8 @@ pub struct Progress {
 pub struct Ended {
     /// All sources together.
     pub outcome: Outcome,
+    /// Each of them, by name.
+    pub by_source: Vec<(&'static str, Outcome)>,
     /// Whether everything came right in time.
     pub has_converged: bool,
     /// How long it took in all.
@@ -75,13 +78,33 @@ pub struct Ended {
 /// A source of a demonstration.
 struct Party {
     name: &'static str,
+    protocol: &'static dyn Protocol,
     is_cautious: bool,
 }
 
-/// One whose source takes money as it comes, and one that registers every order, holds funds itself and
-/// has its source wait for that.
-const PARTIES: [Party; 2] =
-    [Party { name: "shop", is_cautious: false }, Party { name: "wallet", is_cautious: true }];
+const fn party(name: &'static str, protocol: &'static dyn Protocol) -> Party {
+    Party { name, protocol, is_cautious: false }
+}
+
+impl Party {
+    /// Its name in environment variables.
+    fn caps(&self) -> String {
+        self.name.to_uppercase().replace('-', "_")
+    }
+}
+
+/// One of each; and of FlyPay a second one that registers every order, holds funds itself and has its source
+/// wait for that.
+const PARTIES: [Party; 8] = [
+    party("shop", &protocols::flypay::FlyPay),
+    Party { name: "wallet", protocol: &protocols::flypay::FlyPay, is_cautious: true },
+    party("azpay", &protocols::azpay::AzPay),
+    party("cardaq", &protocols::cardaq::Cardaq),
+    party("newday", &protocols::newday::NewDay),
+    party("sdk-finance", &protocols::sdk_finance::SdkFinance),
+    party("stripe", &protocols::stripe::Stripe),
+    party("mollie", &protocols::mollie::Mollie),
+];
 
 /// Runs it. `begun` is told where the daemon is, `watch` how it is going.
 ///
@@ -107,6 +130,7 @@ pub async fn run(
     for (index, (party, port)) in PARTIES.iter().zip(ports).enumerate() {
         let peer = own.peer(party, &daemon)?;
         let options = Options {
+            protocol: party.protocol,
             seed: demo.seed.wrapping_add((index as u64) << 32),
             orders: (demo.orders + PARTIES.len() - 1 - index) / PARTIES.len(),
             // The last orders end within the time that was asked for.
@@ -132,10 +156,12 @@ pub async fn run(
         tokio::time::sleep(LOOK).await;
         has_converged = is_over(&daemon, &store, &config, &mut simulations).await?;
     }
-    let mut outcome = Outcome::default();
-    for shared in &shared {
+    let (mut outcome, mut by_source) = (Outcome::default(), Vec::new());
+    for (party, shared) in PARTIES.iter().zip(&shared) {
         let now = Clock::default().now();
-        outcome.add(check(shared, source(&config, &shared.peer.source)?, &store, now).await?);
+        let of_source = check(shared, source(&config, &shared.peer.source)?, &store, now).await?;
+        by_source.push((party.name, of_source.clone()));
+        outcome.add(of_source);
     }
     if !has_converged {
         outcome.findings.insert(0, format!("not everything came right within {PATIENCE:?}"));
@@ -147,7 +173,7 @@ pub async fn run(
         simulation.stop().await;
     }
     own.remove(demo).await;
-    Ok(Ended { outcome, has_converged, took })
+    Ok(Ended { outcome, by_source, has_converged, took })
 }
 
 /// Whether everything was sent and decided, and every order is where it will stay.
@@ -208,7 +234,7 @@ impl Own {
     fn new(demo: &Demo) -> Self {
         let id = Uuid::now_v7().simple().to_string();
         let secrets = PARTIES.iter().flat_map(|party| {
-            let name = party.name.to_uppercase();
+            let name = party.caps();
             ["CALLBACK", "API", "KEY"]
                 .map(|what| (format!("{name}_{what}"), format!("{}-{name}-{what}-{id}", demo.seed)))
         });
@@ -220,7 +246,7 @@ impl Own {
     }
 
     fn secret(&self, party: &Party, what: &str) -> anyhow::Result<Secret> {
-        let name = format!("{}_{what}", party.name.to_uppercase());
+        let name = format!("{}_{what}", party.caps());
         let secret = self.env.get(&name).with_context(|| format!("there is no {name}"))?;
         Ok(Secret::new(secret.as_str())?)
     }
@@ -258,7 +284,26 @@ impl Own {
         };
         text.push_str("[receive]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n");
         for (party, address) in PARTIES.iter().zip(addresses) {
-            let (name, caps) = (self.source_name(party), party.name.to_uppercase());
+            let (name, caps) = (self.source_name(party), party.caps());
+            let protocol = party.protocol;
+            let mut more = protocol.source().to_owned();
+            if protocol.is_signed() {
+                more.push_str(&format!("callback_secrets = [{{ env = \"{caps}_CALLBACK\" }}]\n"));
+            }
+            if protocol.is_asked() {
+                more.push_str(&format!("base_url = \"http://{address}\"\n"));
+            }
+            let credentials = protocol.credentials().iter();
+            let credentials: Vec<String> = credentials
+                .map(|(name, what)| format!("{name} = {{ env = \"{caps}_{what}\" }}"))
+                .collect();
+            if !credentials.is_empty() {
+                more.push_str(&format!("credentials = {{ {} }}\n", credentials.join(", ")));
+            }
+            let feed = match protocol.feed() {
+                "" => String::new(),
+                feed => format!("[source.{name}.feed]\n{feed}"),
+            };
             let policy = if party.is_cautious {
                 "unregistered = \"wait\"\namount = { withdraw = \"exact\", \
                  \"withdraw.completed_partially\" = \"at_most\" }\n"
@@ -267,11 +312,10 @@ impl Own {
             };
             // A day of a provider's in some seconds: the delays are as short as they can be.
             text.push_str(&format!(
-                "[source.{name}]\nprovider = \"flypay\"\nbase_url = \"http://{address}\"\n\
-                 callback_secrets = [{{ env = \"{caps}_CALLBACK\" }}]\n\
-                 credentials = {{ api_key = {{ env = \"{caps}_KEY\" }}, secret = {{ env = \"{caps}_API\" }} }}\n\
-                 {policy}[source.{name}.ask]\nfirst_secs = 1\ncap_secs = 4\n\
-                 [source.{name}.limits]\nrequests_per_second = 500\nburst = 100\n"
+                "[source.{name}]\nprovider = \"{}\"\n{more}{policy}[source.{name}.ask]\nfirst_secs = 1\n\
+                 cap_secs = 4\n{feed}[source.{name}.limits]\nrequests_per_second = 500\nburst = 100\n\
+                 hints_per_second = 200\nhint_burst = 100\n",
+                protocol.name()
             ));
         }
         Ok(Config::read("the demonstration", &text, &self.env)?)

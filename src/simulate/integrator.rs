@@ -21,21 +21,18 @@ pub fn holds_itself(shared: &Shared, plan: &Plan) -> bool {
 }
 
 pub(super) async fn register(shared: &Shared, client: &Client, plan: &Plan) {
-    let amounts = &plan.amounts;
-    let leg = |amount: rust_decimal::Decimal, currency: &str| json!({ "amount": amount.to_string(), "currency": currency });
-    let (from, to) = (leg(amounts.expected_from, "USDT"), leg(amounts.expected_to, "BTC"));
     let mut order = json!({
         "source": shared.peer.source,
         "order_id": plan.order_id,
         "kind": plan.kind,
     });
-    order["legs"] = match plan.kind {
-        "deposit" => json!({ "from": from }),
-        "withdraw" => json!({ "to": to }),
-        _ => json!({ "from": from, "to": to }),
-    };
+    if let (Some(order), Some(told)) =
+        (order.as_object_mut(), shared.options.protocol.registration(plan).as_object())
+    {
+        order.extend(told.clone());
+    }
     if holds_itself(shared, plan) {
-        let held = amounts.expected_to + amounts.to_fee;
+        let held = plan.amounts.expected_to + plan.amounts.to_fee;
         order["booked"] = json!({ "held": held.to_string() });
     }
     for _ in 0..TRIES {

@@ -2,18 +2,18 @@
 //! repeats, delays, contradicts, forges, throttles and stays silent, all of it from one seed. It keeps
 //! a ledger of its own, by which the daemon is judged.
 //!
-//! Nothing here knows how Pawl decides: orders, bodies and what they are worth are FlyPay's, written
+//! Nothing here knows how Pawl decides: orders, bodies and what they are worth are the providers', written
 //! down a second time.
 
 pub mod answers;
 pub mod callbacks;
 pub mod check;
 pub mod demo;
-pub mod flypay;
 mod found;
 pub mod integrator;
 pub mod money;
 pub mod plan;
+pub mod protocols;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,10 +28,13 @@ use tokio_util::sync::CancellationToken;
 use crate::order::timestamp::Timestamp;
 use crate::provider::secret::Secret;
 use plan::Plan;
+use protocols::Protocol;
 
 /// How the simulated provider and its integrator behave. One seed makes one run.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Which payment system it is.
+    pub protocol: &'static dyn Protocol,
     /// What everything is drawn from.
     pub seed: u64,
     /// How many orders there are.
@@ -189,6 +192,7 @@ pub struct Shared {
     callback_ids: Mutex<Vec<uuid::Uuid>>,
     refused: Mutex<BTreeMap<u16, u64>>,
     throttle: Mutex<answers::Throttle>,
+    lists: AtomicU64,
     is_healed: AtomicBool,
 }
 
@@ -197,6 +201,25 @@ impl Shared {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// Where an order is among the plans, by any of its ids.
+    #[must_use]
+    pub fn index(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
+    /// An order and its status as it is now; none where the provider does not know it.
+    #[must_use]
+    pub fn now(&self, index: usize) -> Option<(&Plan, &'static str)> {
+        let plan = self.plans.get(index).filter(|plan| !plan.is_ghost)?;
+        Some((plan, plan.status_at(self.elapsed())?))
+    }
+
+    /// Whether a callback contradicts an order's truth, and an answer settles that.
+    #[must_use]
+    pub fn is_settled(&self, plan: &Plan) -> bool {
+        plan.lie.is_some() && self.options.protocol.is_confirmed()
     }
 
     /// The wall clock at a moment of the run.
@@ -283,6 +306,7 @@ impl Simulation {
             callback_ids: Mutex::default(),
             refused: Mutex::default(),
             throttle: Mutex::default(),
+            lists: AtomicU64::new(0),
             is_healed: AtomicBool::new(false),
             counts: Counts::default(),
             options,

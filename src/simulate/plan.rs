@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use rust_decimal::Decimal;
-use uuid::Uuid;
 
 use super::money::Amounts;
+use super::protocols::{Choices, Protocol, Tells};
 use super::{Faults, Options};
 
 /// An order, from beginning to end.
@@ -84,20 +83,6 @@ impl Plan {
     }
 }
 
-/// What part of all orders is of each kind.
-const KINDS: [(&str, f64); 6] = [
-    ("withdraw", 0.4),
-    ("deposit", 0.2),
-    ("exchange", 0.15),
-    ("deposit_exchange", 0.1),
-    ("exchange_withdraw", 0.1),
-    ("deposit_exchange_withdraw", 0.05),
-];
-
-/// What part of all orders ends in each status.
-const ENDS: [(&str, f64); 4] =
-    [("completed", 0.75), ("canceled", 0.1), ("error", 0.1), ("completed_partially", 0.05)];
-
 /// Draws all orders.
 #[must_use]
 pub fn draw(options: &Options) -> Vec<Plan> {
@@ -113,36 +98,38 @@ pub fn generator(seed: u64, index: usize, purpose: u64) -> Rng {
 }
 
 fn draw_one(options: &Options, index: usize) -> Plan {
-    let faults = &options.faults;
+    let (faults, protocol) = (&options.faults, options.protocol);
     let mut rng = generator(options.seed, index, 1);
-    let kind = pick(&mut rng, &KINDS);
-    let end = pick(&mut rng, &ENDS);
-    let uuid = Uuid::from_u128(rng.u128(..)).to_string();
+    let kind = pick(&mut rng, protocol.kinds());
+    let end = pick(&mut rng, protocol.ends(kind));
+    let (order_id, uuid) = protocol.ids(options.seed, index, &mut rng);
     let begins = options.span.mul_f64(rng.f64());
-    let mut steps = vec![(Duration::ZERO, "new")];
-    if rng.f64() < 0.8 {
-        steps.push((millis(&mut rng, 100, 1200), "processing"));
-    }
-    let before = steps.last().map_or(Duration::ZERO, |(after, _)| *after);
-    steps.push((before + millis(&mut rng, 100, 2500), end));
+    let steps = draw_steps(&mut rng, protocol.ways(kind, end), end);
     let is_ghost = rng.f64() < faults.ghost;
-    let lie = (!is_ghost && rng.f64() < faults.contradict).then(|| another(&mut rng, end));
+    let may_lie = !is_ghost && protocol.is_signed() && protocol.is_asked();
+    let lie = (may_lie && rng.f64() < faults.contradict)
+        .then(|| another(&mut rng, protocol.ends(kind), end));
     // A lie that nothing else is said against is the truth as far as anyone can know.
-    let is_lost = rng.f64() < faults.lose && lie.is_none();
+    let is_lost = rng.f64() < faults.lose && lie.is_none() && protocol.is_asked();
     let is_told = rng.f64() >= faults.unregistered;
     let registers = match (is_told, options.is_cautious) {
         (true, _) => Some(Duration::ZERO),
         (false, true) => Some(millis(&mut rng, 500, 4000)),
         // One that nobody told us of, and nobody calls back about, could not be known of.
-        (false, false) => (is_ghost || is_lost).then_some(Duration::ZERO),
+        (false, false) => (is_ghost || is_lost && !protocol.lists()).then_some(Duration::ZERO),
     };
-    let deliveries =
-        if is_ghost { Vec::new() } else { draw_deliveries(&mut rng, faults, &steps, is_lost, lie) };
+    // Which the provider opened itself: no integrator has a name for it.
+    let is_own = is_lost && registers.is_none() && protocol.name() == "azpay";
+    let mut deliveries = Vec::new();
+    if !is_ghost {
+        let sender = Sender { faults, protocol, ends: protocol.ends(kind) };
+        deliveries = sender.draw(&mut rng, &steps, is_lost, lie);
+    }
     Plan {
-        order_id: format!("{}-{index}", options.seed),
+        order_id: if is_own { uuid.clone() } else { order_id },
         uuid,
         kind,
-        amounts: draw_amounts(&mut rng, end),
+        amounts: protocol.amounts(&mut rng, end),
         begins,
         steps,
         deliveries,
@@ -152,82 +139,96 @@ fn draw_one(options: &Options, index: usize) -> Plan {
     }
 }
 
-fn draw_deliveries(
+/// Which statuses it reaches, and when.
+fn draw_steps(
     rng: &mut Rng,
-    faults: &Faults,
-    steps: &[(Duration, &'static str)],
-    is_lost: bool,
-    lie: Option<&'static str>,
-) -> Vec<Delivery> {
-    let mut deliveries = Vec::new();
-    let (ends, end) = steps.last().copied().unwrap_or_default();
-    let is_chatty = rng.f64() < faults.chatty;
-    let told = steps.iter().filter(|(_, status)| *status == end || is_chatty);
-    for (reached, status) in told.filter(|_| !is_lost) {
-        let late = rng.f64() < faults.delay;
-        let delay = if late { millis(rng, 500, 4000) } else { millis(rng, 0, 50) };
-        let after = *reached + delay;
-        let mut send = |after, manner| deliveries.push(Delivery { after, status, manner });
-        if rng.f64() < faults.hang_up {
-            send(after, Manner::HungUp);
-        }
-        send(after, Manner::AtLeastOnce);
-        while rng.f64() < faults.repeat {
-            send(after + millis(rng, 0, 3000), Manner::Again);
+    ways: &[(&'static str, bool)],
+    end: &'static str,
+) -> Vec<(Duration, &'static str)> {
+    let mut steps: Vec<(Duration, &'static str)> = Vec::new();
+    let mut at = Duration::ZERO;
+    for (status, must_be) in ways {
+        if *must_be || rng.f64() < 0.8 {
+            steps.push((at, status));
+            at += millis(rng, 100, 1200);
         }
     }
-    if let Some(status) = lie {
-        let after = ends + millis(rng, 0, 1500);
-        deliveries.push(Delivery { after, status, manner: Manner::AtLeastOnce });
+    steps.push((at + millis(rng, 100, 1300), end));
+    steps
+}
+
+/// Who sends callbacks.
+struct Sender<'a> {
+    faults: &'a Faults,
+    protocol: &'static dyn Protocol,
+    ends: Choices,
+}
+
+impl Sender<'_> {
+    fn draw(
+        &self,
+        rng: &mut Rng,
+        steps: &[(Duration, &'static str)],
+        is_lost: bool,
+        lie: Option<&'static str>,
+    ) -> Vec<Delivery> {
+        let faults = self.faults;
+        let mut deliveries = Vec::new();
+        let (ends, end) = steps.last().copied().unwrap_or_default();
+        let is_chatty = rng.f64() < faults.chatty;
+        let first = steps.first().map_or(end, |(_, status)| *status);
+        let told = steps.iter().filter(|(_, status)| match self.protocol.tells() {
+            Tells::Last => *status == end || is_chatty,
+            Tells::Each => true,
+            Tells::First => *status == first,
+        });
+        for (reached, status) in told.filter(|_| !is_lost) {
+            let late = rng.f64() < faults.delay;
+            let delay = if late { millis(rng, 500, 4000) } else { millis(rng, 0, 50) };
+            let after = *reached + delay;
+            let mut send = |after, manner| deliveries.push(Delivery { after, status, manner });
+            if rng.f64() < faults.hang_up {
+                send(after, Manner::HungUp);
+            }
+            send(after, Manner::AtLeastOnce);
+            while rng.f64() < faults.repeat {
+                send(after + millis(rng, 0, 3000), Manner::Again);
+            }
+        }
+        if let Some(status) = lie {
+            let after = ends + millis(rng, 0, 1500);
+            deliveries.push(Delivery { after, status, manner: Manner::AtLeastOnce });
+        }
+        if rng.f64() < faults.forge {
+            let manner = if rng.bool() { Manner::Forged } else { Manner::Unsigned };
+            let status = another(rng, self.ends, end);
+            deliveries.push(Delivery { after: ends.mul_f64(rng.f64()), status, manner });
+        }
+        if rng.f64() < faults.replay {
+            let sent: Vec<Delivery> =
+                deliveries.iter().filter(|d| d.manner == Manner::AtLeastOnce).cloned().collect();
+            deliveries.extend(sent.into_iter().map(|delivery| Delivery {
+                after: delivery.after + millis(rng, 1000, 5000),
+                manner: Manner::Again,
+                ..delivery
+            }));
+        }
+        deliveries
     }
-    if rng.f64() < faults.forge {
-        let manner = if rng.bool() { Manner::Forged } else { Manner::Unsigned };
-        let status = another(rng, end);
-        deliveries.push(Delivery { after: ends.mul_f64(rng.f64()), status, manner });
-    }
-    if rng.f64() < faults.replay {
-        let sent: Vec<Delivery> =
-            deliveries.iter().filter(|d| d.manner == Manner::AtLeastOnce).cloned().collect();
-        deliveries.extend(sent.into_iter().map(|delivery| Delivery {
-            after: delivery.after + millis(rng, 1000, 5000),
-            manner: Manner::Again,
-            ..delivery
-        }));
-    }
-    deliveries
 }
 
 /// A final status that it does not have.
-fn another(rng: &mut Rng, end: &str) -> &'static str {
+fn another(rng: &mut Rng, ends: Choices, end: &str) -> &'static str {
     let others: Vec<&str> =
-        ENDS.iter().map(|(end, _)| *end).filter(|other| *other != end).collect();
+        ends.iter().map(|(end, _)| *end).filter(|other| *other != end).collect();
     others[rng.usize(..others.len())]
-}
-
-fn draw_amounts(rng: &mut Rng, end: &str) -> Amounts {
-    let mut decimal = |least: i64, most: i64, scale| Decimal::new(rng.i64(least..=most), scale);
-    let (expected_from, from_fee) = (decimal(500, 90_000, 2), decimal(0, 100, 2));
-    let (expected_to, to_fee) = (decimal(100_000, 900_000_000, 8), decimal(0, 99_999, 8));
-    let part = if end == "completed_partially" {
-        Decimal::new(decimal(1, 9, 0).mantissa() as i64, 1)
-    } else {
-        Decimal::ONE
-    };
-    Amounts {
-        expected_from,
-        from: (expected_from * part).round_dp(2),
-        from_fee,
-        expected_to,
-        to: (expected_to * part).round_dp(8),
-        to_fee,
-    }
 }
 
 fn millis(rng: &mut Rng, least: u64, most: u64) -> Duration {
     Duration::from_millis(rng.u64(least..=most))
 }
 
-fn pick(rng: &mut Rng, choices: &[(&'static str, f64)]) -> &'static str {
+fn pick(rng: &mut Rng, choices: Choices) -> &'static str {
     let mut left = rng.f64();
     for (choice, part) in choices {
         if left < *part {

@@ -82,6 +82,7 @@ async fn soak(form: Form, roles: &[&'static str]) {
         api_key: secret("another"),
     };
     let options = Options {
+        protocol: &pawl::simulate::protocols::flypay::FlyPay,
         seed,
         orders: usize::try_from(secs * 10).unwrap(),
         span: Duration::from_secs(secs),
