@@ -267,22 +267,30 @@ enum Comparison {
     More,
 }
 
+/// How comparisons are written; one that begins like another stands before it.
+const SIGNS: [(&str, Comparison); 6] = [
+    ("==", Comparison::Equal),
+    ("!=", Comparison::NotEqual),
+    ("<=", Comparison::AtMost),
+    (">=", Comparison::AtLeast),
+    ("<", Comparison::Less),
+    (">", Comparison::More),
+];
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = SIGNS.iter().find(|(_, known)| *known == self.comparison);
+        write!(f, "{} {} {}", self.left, sign.map_or("", |(sign, _)| sign), self.right)
+    }
+}
+
 impl Condition {
     /// Reads `expression (== | != | <= | >= | < | >) expression`.
     ///
     /// # Errors
     /// [`SyntaxError`] with the place.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        use Comparison as C;
-        let signs = [
-            ("==", C::Equal),
-            ("!=", C::NotEqual),
-            ("<=", C::AtMost),
-            (">=", C::AtLeast),
-            ("<", C::Less),
-            (">", C::More),
-        ];
-        let found = signs.iter().find_map(|(sign, comparison)| {
+        let found = SIGNS.iter().find_map(|(sign, comparison)| {
             text.split_once(sign).map(|(left, right)| (left, *comparison, right))
         });
         let Some((left, comparison, right)) = found else {

@@ -3,6 +3,8 @@
 
 pub mod batch;
 pub mod body;
+pub mod describe;
+pub mod drawing;
 pub mod envelope;
 mod exponent;
 pub mod feed;
@@ -15,6 +17,7 @@ pub mod meaning;
 pub mod read;
 pub mod reply;
 pub mod request;
+mod rules_error;
 pub mod sample;
 pub mod secret;
 pub mod signature;
@@ -29,6 +32,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use read::Unreadable;
+pub use rules_error::RulesError;
 pub use sample::Sample;
 
 use crate::mistake::Mistakes;
@@ -165,31 +169,6 @@ pub enum Trust {
     Claims,
     /// Anybody may have said it: a reason to ask, and nothing more.
     Hint,
-}
-
-/// A source chose something that its provider's definition does not have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RulesError {
-    /// No such kind.
-    #[error("the provider `{provider}` has no kind `{kind}`: its kinds are {known}")]
-    Kind {
-        /// Whose definition.
-        provider: String,
-        /// What was asked for.
-        kind: String,
-        /// What there is.
-        known: String,
-    },
-    /// No such books mode.
-    #[error("the kind `{kind}` has no books mode `{mode}`: write {known}")]
-    Mode {
-        /// Of which kind.
-        kind: Kind,
-        /// What was asked for.
-        mode: String,
-        /// What there is.
-        known: String,
-    },
 }
 
 impl Provider {

@@ -2,6 +2,7 @@
 //! template engine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -55,6 +56,15 @@ impl std::str::FromStr for Template {
             pieces.push(Piece::Text(rest.to_owned()));
         }
         Ok(Self { pieces })
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(text),
+            Piece::Place(name) => write!(f, "{{{name}}}"),
+        })
     }
 }
 
@@ -112,6 +122,14 @@ impl std::str::FromStr for PathTemplate {
         };
         let parts = query.into_iter().flat_map(|query| query.split('&')).map(str::parse);
         Ok(Self { path: path.parse()?, query: parts.collect::<Result<_, _>>()? })
+    }
+}
+
+impl fmt::Display for PathTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path)?;
+        let mut marks = std::iter::once('?').chain(std::iter::repeat('&'));
+        self.query.iter().try_for_each(|part| write!(f, "{}{part}", marks.next().unwrap_or('&')))
     }
 }
 

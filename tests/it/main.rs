@@ -16,4 +16,5 @@ mod signature;
 mod soak;
 mod tables;
 mod tidy;
+mod tools;
 mod walks;

@@ -7,6 +7,7 @@
 
 mod asymmetric;
 mod der;
+mod describe;
 pub mod encoding;
 pub mod fields;
 pub mod key;

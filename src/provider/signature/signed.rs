@@ -1,6 +1,7 @@
 //! What is signed: a text with places.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::SignatureError;
 use super::fields::{SortedFields, ends_at};
@@ -64,6 +65,23 @@ impl std::str::FromStr for SignedText {
             pieces.push(Piece::Text(rest.to_owned()));
         }
         Ok(Self { pieces })
+    }
+}
+
+impl fmt::Display for SignedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => write!(f, "{}", text.escape_debug()),
+            Piece::Body => f.write_str("{body}"),
+            Piece::Timestamp => f.write_str("{timestamp}"),
+            Piece::Id => f.write_str("{id}"),
+            Piece::Method => f.write_str("{method}"),
+            Piece::Url => f.write_str("{url}"),
+            Piece::Path => f.write_str("{path}"),
+            Piece::Header(name) => write!(f, "{{header.{name}}}"),
+            Piece::Field(at) => write!(f, "{{field:{at}}}"),
+            Piece::SortedFields => f.write_str("{sorted_fields}"),
+        })
     }
 }
 
