@@ -14,6 +14,7 @@ mod schema_signature;
 mod secret;
 mod source;
 mod source_keys;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ pub use example::example;
 pub use file::LogFormat;
 pub use schema::schema;
 pub use source::{FeedSchedule, Limits, Source};
+pub use trial::{TRIAL, trial};
 
 use crate::mistake::{Mistake, Mistakes, nearest};
 use crate::provider::Provider;

@@ -215,7 +215,7 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
 }
 
 /// A date as HTTP writes it (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn http_date(text: &str) -> Option<Timestamp> {
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::from_datetime(OffsetDateTime::parse(text, &Rfc2822).ok()?)
 }
 

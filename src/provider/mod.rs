@@ -1,6 +1,7 @@
 //! A payment system's protocol, as a definition states it: how it signs, names, reads and answers.
 //! Pure: bytes and values in, values out. Nobody has to write Rust to add a provider.
 
+mod answer;
 pub mod batch;
 pub mod body;
 pub mod describe;

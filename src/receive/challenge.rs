@@ -11,7 +11,7 @@ use crate::provider::json::{Json, Pointer};
 use crate::provider::reply::{Challenge, echo};
 
 /// The answer to a GET, where the source's provider sends a challenge in its query.
-pub(super) fn answer_query(source: &Source, uri: &Uri, now: Timestamp) -> Result<String, Refusal> {
+pub(crate) fn answer_query(source: &Source, uri: &Uri, now: Timestamp) -> Result<String, Refusal> {
     let Some(Challenge::Query { name, token }) = &source.provider.challenge else {
         return Err(Refusal::Method);
     };

@@ -37,9 +37,9 @@ use crate::queue::Queue;
 use crate::queue::message::{Callback, CallbackHeader};
 use crate::sources::Sources;
 use body::{BodyError, read_body};
-use challenge::answer_query;
+pub(crate) use challenge::answer_query;
 use gate::Gate;
-use refusal::Refusal;
+pub(crate) use refusal::Refusal;
 
 /// What an answer is made of: a short text.
 pub type Answer = Response<http_body_util::Full<bytes::Bytes>>;
@@ -260,7 +260,8 @@ fn plain(status: StatusCode, body: String, content_type: &str) -> Answer {
     answer
 }
 
-fn check_headers(headers: &HeaderMap, content_types: &[String]) -> Result<(), Refusal> {
+/// Whether a callback of these headers is let in.
+pub(crate) fn check_headers(headers: &HeaderMap, content_types: &[String]) -> Result<(), Refusal> {
     // Signatures are over the bytes as they are sent; a packed body would be verified unpacked.
     let is_identity = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(is_identity) {
@@ -279,7 +280,7 @@ fn check_headers(headers: &HeaderMap, content_types: &[String]) -> Result<(), Re
 }
 
 /// The headers as values. One that is not text stays, so that it is seen to be there twice.
-fn take_headers(headers: &HeaderMap) -> Headers {
+pub(crate) fn take_headers(headers: &HeaderMap) -> Headers {
     let line = |(name, value): (&HeaderName, &HeaderValue)| {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
@@ -287,7 +288,7 @@ fn take_headers(headers: &HeaderMap) -> Headers {
 }
 
 /// The headers that are worth keeping, and the one that the definition reads.
-fn keep_headers(headers: &Headers, own: Option<&str>) -> Headers {
+pub(crate) fn keep_headers(headers: &Headers, own: Option<&str>) -> Headers {
     let is_own = |name: &str| own.is_some_and(|own| own.eq_ignore_ascii_case(name));
     let kept = headers.iter().filter(|(name, _)| KEPT_HEADERS.contains(name) || is_own(name));
     // Nobody needs more of them than this; an id is never cut short.

@@ -3,6 +3,7 @@
 mod check;
 mod list;
 mod show;
+mod test;
 
 use std::path::Path;
 
@@ -30,6 +31,9 @@ pub(super) enum Command {
         /// Files, or names of definitions that come with Pawl; all of these if none is given.
         providers: Vec<String>,
     },
+    /// Says what Pawl makes of a request that was kept: its signature, its reports, and what an order would do
+    /// with them. Exits with 1 where it would be refused or could not be read.
+    Test(Box<test::Test>),
 }
 
 /// One definition.
@@ -44,6 +48,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::List { json } => list::run(json),
         Command::Show(show) => show::run(&show),
         Command::Check { providers } => check::run(providers),
+        Command::Test(test) => test::run(&test),
     }
 }
 

@@ -93,18 +93,12 @@ fn write_callbacks(provider: &Provider, out: &mut String) -> fmt::Result {
 }
 
 fn write_signature(name: &str, signature: &Signature, out: &mut String) -> fmt::Result {
-    let words: Vec<String> = signature
-        .describe()
-        .into_iter()
-        .map(|(name, text)| match name {
-            "scheme" | "encoding" | "missing" => text,
-            "at" => format!("in {text}"),
-            "signed" => format!("of {text}"),
-            "key_id" => format!("the key's name in {text}"),
-            name => format!("{name}: {text}"),
-        })
-        .collect();
-    entry(out, name, &words.join("; "))?;
+    let secret = if signature.is_none() {
+        String::new()
+    } else {
+        format!("\nthe secret is {}", signature.wanted_key())
+    };
+    entry(out, name, &format!("{}{secret}", signature.sentence()))?;
     entry(out, "", trust(signature))
 }
 

@@ -44,6 +44,16 @@ impl fmt::Display for Encoding {
     }
 }
 
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Seconds => "seconds since 1970",
+            Self::Millis => "milliseconds since 1970",
+            Self::Rfc3339 => "RFC 3339",
+        })
+    }
+}
+
 impl Signature {
     /// What it is in words: a name and a text each.
     #[must_use]
@@ -73,13 +83,9 @@ impl Signature {
             words.push(("list", format!("parted by `{}`{names}", list.split.escape_debug())));
         }
         if let Some(stamp) = &self.stamp {
-            let unit = match stamp.unit {
-                Unit::Seconds => "seconds since 1970",
-                Unit::Millis => "milliseconds since 1970",
-                Unit::Rfc3339 => "RFC 3339",
-            };
             let secs = stamp.tolerance.as_secs();
-            let time = format!("{}, in {unit}, at most {secs} seconds from ours", stamp.place);
+            let (place, unit) = (&stamp.place, stamp.unit);
+            let time = format!("{place}, in {unit}, at most {secs} seconds from ours");
             words.push(("time", time));
         }
         words.extend(self.id.iter().map(|place| ("id", place.to_string())));
@@ -89,5 +95,19 @@ impl Signature {
             words.push(("missing", "without any signature a callback is a hint".to_owned()));
         }
         words
+    }
+
+    /// The same in one line, but for how the secret is written.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let words = self.describe().into_iter().filter(|(name, _)| *name != "secret");
+        let words = words.map(|(name, text)| match name {
+            "at" => format!("in {text}"),
+            "signed" => format!("of {text}"),
+            "key_id" => format!("the key's name in {text}"),
+            "scheme" | "encoding" | "missing" => text,
+            name => format!("{name}: {text}"),
+        });
+        words.collect::<Vec<_>>().join("; ")
     }
 }

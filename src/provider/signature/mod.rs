@@ -9,6 +9,7 @@ mod asymmetric;
 mod der;
 mod describe;
 pub mod encoding;
+pub mod explain;
 pub mod fields;
 pub mod key;
 mod list;

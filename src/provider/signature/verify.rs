@@ -1,5 +1,6 @@
 //! Checking signatures.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use hmac::digest::Digest;
@@ -9,15 +10,24 @@ use subtle::ConstantTimeEq;
 use super::asymmetric::{self, Algorithm};
 use super::encoding::Encoding;
 use super::request::{Place, Reading, Request};
+use super::stamp::Stamp;
 use super::{SECRETS_MAX, Scheme, Signature, SignatureError};
 use crate::order::timestamp::Timestamp;
 use crate::provider::Trust;
 use crate::provider::headers::Headers;
 use crate::provider::secret::{CallbackSecret, Secret};
 
-/// Whether any of some signatures is that of a text by a secret; `None` where the secret is not written
-/// as it should be.
-type Matches<'a> = dyn Fn(&Secret, &[u8], &[Vec<u8>]) -> Option<bool> + 'a;
+/// What stands in a request about its signature, and what is signed.
+pub(super) struct Sealed<'a> {
+    /// The signatures that came: any of them may fit.
+    said: Vec<Vec<u8>>,
+    /// The name of the key.
+    pub key_id: Option<String>,
+    /// When it was signed.
+    pub signed_at: Option<(&'a Stamp, Timestamp)>,
+    /// What is signed.
+    pub text: Cow<'a, [u8]>,
+}
 
 impl Signature {
     /// Checks a request with the secrets that are good when it came, and says how far it is to be
@@ -61,71 +71,69 @@ impl Signature {
             return Ok(Trust::Hint);
         }
         let mut reading = Reading::new(request, self.format);
-        let Some(value) = reading.at(&self.place)? else {
+        let Some(value) = self.find_value(&reading)? else {
             #[cfg(feature = "plants")]
             if crate::plant::is_planted("skip_missing_signature") {
                 return Ok(Trust::Claims);
             }
             return if self.is_optional { Ok(Trust::Hint) } else { Err(SignatureError::Missing) };
         };
-        let value = value.strip_prefix(&self.prefix).ok_or(SignatureError::Malformed)?;
         let secrets = secrets.take(SECRETS_MAX);
         match self.scheme {
             Scheme::None => Ok(Trust::Hint),
             Scheme::Token => is_secret(value.as_bytes(), secrets),
-            Scheme::Basic => is_secret(&decode_basic(value)?, secrets),
-            Scheme::Hmac(hash) => {
-                let matches = |key: &Secret, text: &[u8], said: &[Vec<u8>]| {
-                    Some(hash.is_any(&self.key.shared(key)?, text, said))
-                };
-                self.check_signed(&mut reading, value, hash.len()..=hash.len(), secrets, &matches)
+            Scheme::Basic => is_secret(&decode_basic(&value)?, secrets),
+            Scheme::Hmac(_) | Scheme::RsaSha256 | Scheme::Ed25519 => {
+                self.check_signed(&self.read_sealed(&mut reading, &value)?, request, secrets)
             }
-            Scheme::RsaSha256 => {
-                self.check_public(&mut reading, value, Algorithm::RsaSha256, secrets)
-            }
-            Scheme::Ed25519 => self.check_public(&mut reading, value, Algorithm::Ed25519, secrets),
         }
     }
 
-    fn check_public<'a>(
+    /// What stands at the signature's place behind its prefix; `None` where nothing is there.
+    pub(super) fn find_value(
         &self,
-        reading: &mut Reading<'_>,
-        value: &str,
-        algorithm: Algorithm,
-        secrets: impl Iterator<Item = (&'a Secret, Option<&'a str>)>,
-    ) -> Result<Trust, SignatureError> {
-        let matches = |key: &Secret, text: &[u8], said: &[Vec<u8>]| {
-            let key = self.key.public(algorithm, key)?;
-            Some(said.iter().any(|said| asymmetric::verify(algorithm, &key, text, said)))
-        };
-        self.check_signed(reading, value, algorithm.lengths(), secrets, &matches)
+        reading: &Reading<'_>,
+    ) -> Result<Option<String>, SignatureError> {
+        let Some(value) = reading.at(&self.place)? else { return Ok(None) };
+        let value = value.strip_prefix(&self.prefix).ok_or(SignatureError::Malformed)?;
+        Ok(Some(value.to_owned()))
     }
 
-    /// Checks a signature of a text.
-    fn check_signed<'a>(
+    /// The signatures in a list, or the only one.
+    pub(super) fn read_list(
         &self,
         reading: &mut Reading<'_>,
         value: &str,
-        lengths: RangeInclusive<usize>,
-        secrets: impl Iterator<Item = (&'a Secret, Option<&'a str>)>,
-        matches: &Matches<'_>,
-    ) -> Result<Trust, SignatureError> {
-        let signatures = match &self.list {
-            None => vec![value.to_owned()],
+    ) -> Result<Vec<String>, SignatureError> {
+        match &self.list {
+            None => Ok(vec![value.to_owned()]),
             Some(list) => {
                 let read = list.read(value)?;
                 reading.listed = read.named;
-                read.signatures
+                Ok(read.signatures)
             }
-        };
+        }
+    }
+
+    /// The signatures that can be some by their length.
+    pub(super) fn decode(&self, signatures: &[String]) -> Result<Vec<Vec<u8>>, SignatureError> {
+        let lengths = self.scheme.lengths();
         let said: Vec<Vec<u8>> = signatures
             .iter()
             .filter_map(|text| self.encoding.decode(text))
             .filter(|bytes| lengths.contains(&bytes.len()))
             .collect();
-        if said.is_empty() {
-            return Err(SignatureError::Malformed);
-        }
+        if said.is_empty() { Err(SignatureError::Malformed) } else { Ok(said) }
+    }
+
+    /// Reads all that a signature is checked by.
+    pub(super) fn read_sealed<'a>(
+        &'a self,
+        reading: &mut Reading<'a>,
+        value: &str,
+    ) -> Result<Sealed<'a>, SignatureError> {
+        let signatures = self.read_list(reading, value)?;
+        let said = self.decode(&signatures)?;
         let find = |place: Option<&Place>| match place {
             None => Ok(None),
             Some(place) => reading.at(place)?.map(Some).ok_or(SignatureError::Incomplete),
@@ -139,16 +147,27 @@ impl Signature {
             (Some(_) | None, _) => None,
         };
         let text = self.signed.fill(reading, &self.known(timestamp.as_deref(), id.as_deref()))?;
+        Ok(Sealed { said, key_id, signed_at, text })
+    }
+
+    /// Checks a signature of a text.
+    fn check_signed<'a>(
+        &self,
+        sealed: &Sealed<'_>,
+        request: &Request<'_>,
+        secrets: impl Iterator<Item = (&'a Secret, Option<&'a str>)>,
+    ) -> Result<Trust, SignatureError> {
+        let key_id = sealed.key_id.as_deref();
         let mut result = Err(SignatureError::NoSecret);
         for (secret, secret_id) in secrets {
-            if key_id.is_some() && key_id.as_deref() != secret_id {
+            if key_id.is_some() && key_id != secret_id {
                 if result == Err(SignatureError::NoSecret) {
                     result = Err(SignatureError::UnknownKey);
                 }
                 continue;
             }
             // One secret that is written wrongly must not shut out the good one beside it.
-            match matches(secret, &text, &said) {
+            match self.fits(secret, sealed) {
                 None => {}
                 Some(false) => result = Err(SignatureError::Wrong),
                 Some(true) => {
@@ -159,10 +178,40 @@ impl Signature {
         }
         let trust = result?;
         // Last, so that a clock that is wrong is told from a signature that is.
-        if let Some((stamp, signed_at)) = signed_at {
-            stamp.check(signed_at, reading.request.at)?;
+        if let Some((stamp, signed_at)) = sealed.signed_at {
+            stamp.check(signed_at, request.at)?;
         }
         Ok(trust)
+    }
+
+    /// Whether any of the signatures is that of the text by a secret; `None` where the secret is not written
+    /// as it should be.
+    fn fits(&self, secret: &Secret, sealed: &Sealed<'_>) -> Option<bool> {
+        let public = |algorithm| {
+            let key = self.key.public(algorithm, secret)?;
+            let fits = |said: &Vec<u8>| asymmetric::verify(algorithm, &key, &sealed.text, said);
+            Some(sealed.said.iter().any(fits))
+        };
+        match self.scheme {
+            Scheme::Hmac(hash) => {
+                Some(hash.is_any(&self.key.shared(secret)?, &sealed.text, &sealed.said))
+            }
+            Scheme::RsaSha256 => public(Algorithm::RsaSha256),
+            Scheme::Ed25519 => public(Algorithm::Ed25519),
+            Scheme::Token | Scheme::Basic | Scheme::None => None,
+        }
+    }
+}
+
+impl Scheme {
+    /// How many bytes a signature may have.
+    pub(super) fn lengths(self) -> RangeInclusive<usize> {
+        match self {
+            Self::Hmac(hash) => hash.len()..=hash.len(),
+            Self::RsaSha256 => Algorithm::RsaSha256.lengths(),
+            Self::Ed25519 => Algorithm::Ed25519.lengths(),
+            Self::Token | Self::Basic | Self::None => 1..=usize::MAX,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod drawing;
 mod show;
+mod trial;
 
 use std::process::{Command, Output};
 
