@@ -2,6 +2,7 @@
 
 mod check;
 mod list;
+mod new;
 mod show;
 mod test;
 
@@ -34,6 +35,8 @@ pub(super) enum Command {
     /// Says what Pawl makes of a request that was kept: its signature, its reports, and what an order would do
     /// with them. Exits with 1 where it would be refused or could not be read.
     Test(Box<test::Test>),
+    /// Writes a definition to begin with, which leads through what to fill in.
+    New(new::New),
 }
 
 /// One definition.
@@ -49,6 +52,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Show(show) => show::run(&show),
         Command::Check { providers } => check::run(providers),
         Command::Test(test) => test::run(&test),
+        Command::New(new) => new::run(&new),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tools for who writes a definition: `pawl provider show`, `test`, `new` and `schema`.
 
 mod drawing;
+mod new;
 mod show;
 mod trial;
 
