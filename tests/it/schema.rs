@@ -131,7 +131,7 @@ fn the_schema_takes_what_the_file_may_be_and_nothing_else() {
 }
 
 /// As much of JSON Schema as our own uses; a word that it does not know is a failure.
-fn fit(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
+pub(crate) fn fit(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
     for (word, rule) in schema.as_object().unwrap() {
         let is_fine = match word.as_str() {
             "$schema" | "$defs" | "title" | "description" | "default" => true,
@@ -160,9 +160,12 @@ fn fit(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<St
                 true
             }
             "propertyNames" => {
-                assert_eq!(rule["pattern"], "^[a-z0-9_-]{1,64}$");
-                let is_name = |name: &String| {
-                    name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+                let is_name = |name: &String| match rule["enum"].as_array() {
+                    Some(known) => known.contains(&json!(name)),
+                    None => {
+                        assert_eq!(rule["pattern"], "^[a-z0-9_-]{1,64}$");
+                        name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+                    }
                 };
                 value.as_object().is_none_or(|object| object.keys().all(is_name))
             }

@@ -15,6 +15,9 @@ use super::Exit;
 use crate::mistake::nearest;
 use crate::provider::{BUILT_IN, Provider};
 
+/// What a definition may say.
+const SCHEMA: &str = include_str!("../../provider/definitions/schema.json");
+
 /// What can be done with definitions.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -37,6 +40,8 @@ pub(super) enum Command {
     Test(Box<test::Test>),
     /// Writes a definition to begin with, which leads through what to fill in.
     New(new::New),
+    /// The JSON Schema of definitions, for editors.
+    Schema,
 }
 
 /// One definition.
@@ -53,6 +58,10 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Check { providers } => check::run(providers),
         Command::Test(test) => test::run(&test),
         Command::New(new) => new::run(&new),
+        Command::Schema => {
+            print!("{SCHEMA}");
+            Ok(Exit::Fine)
+        }
     }
 }
 

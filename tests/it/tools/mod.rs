@@ -2,6 +2,7 @@
 
 mod drawing;
 mod new;
+mod schema;
 mod show;
 mod trial;
 

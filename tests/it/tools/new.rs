@@ -21,8 +21,12 @@ fn load(text: &str) -> Provider {
 /// The file with each of its suggestions followed: settings that stand together are taken together.
 fn followed(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
-    let is_setting =
-        |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
+    // The first line is for editors.
+    let is_setting = |line: &str| {
+        line.starts_with('#')
+            && !line.starts_with("# ")
+            && !matches!(line, "#" | "#:schema ./schema.json")
+    };
     let mut followed = Vec::new();
     let mut at = 0;
     while at < lines.len() {
