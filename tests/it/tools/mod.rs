@@ -1,6 +1,7 @@
 //! The tools for who writes a definition: `pawl provider show`, `test`, `new` and `schema`.
 
 mod drawing;
+mod fifteen;
 mod new;
 mod schema;
 mod show;
