@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{Exit, Failure};
 use crate::mistake::nearest;
-use crate::provider::{BUILT_IN, Provider};
+use crate::provider::{BUILT_IN, Provider, describe};
 
 /// What to begin with.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(super) fn run(init: &Init) -> Result<Exit, Failure> {
     };
     let provider = Provider::load(&format!("{name}.toml"), text);
     let provider = provider.map_err(|mistakes| Failure::other(mistakes.into()))?;
-    let variable = variable(name);
+    let variable = describe::variable(name, "secret");
     let is_signed = !provider.signature.is_none();
     let secret = is_signed.then_some(variable.as_str());
     write(init, &configuration(name, secret)).map_err(Failure::other)?;
@@ -65,11 +65,6 @@ fn configuration(provider: &str, variable: Option<&str>) -> String {
          {secrets}\
          unregistered = \"accept\"                         # or \"wait\": hold their money back\n"
     )
-}
-
-fn variable(provider: &str) -> String {
-    let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    format!("{}_SECRET", provider.chars().map(upper).collect::<String>())
 }
 
 fn write(init: &Init, text: &str) -> anyhow::Result<()> {

@@ -37,7 +37,7 @@ fn write(drawing: &Drawing, out: &mut String) -> fmt::Result {
 }
 
 fn write_track(number: usize, track: &TrackDrawing, out: &mut String) -> fmt::Result {
-    writeln!(out, "  subgraph t{number}[{}]", quote(&track.name))?;
+    writeln!(out, "  subgraph t{number}[{}]\n    direction TB", quote(&track.name))?;
     for (place, group) in track.groups.iter().enumerate() {
         let name = group_name(number, place);
         if !group.is_loop() {
@@ -47,6 +47,10 @@ fn write_track(number: usize, track: &TrackDrawing, out: &mut String) -> fmt::Re
         writeln!(out, "    subgraph {name}[\"a loop\"]")?;
         for (member, node) in group.nodes.iter().enumerate() {
             write_node(&format!("{name}m{member}"), node, out)?;
+        }
+        // Three side by side: without ways, they would all stand in one row.
+        for member in 3..group.nodes.len() {
+            writeln!(out, "      {name}m{} ~~~ {name}m{member}", member - 3)?;
         }
         writeln!(out, "    end\n    style {name} stroke-dasharray:5 4")?;
     }
