@@ -71,7 +71,12 @@ fn write_callbacks(provider: &Provider, out: &mut String) -> fmt::Result {
     let statuses = provider.called_back.as_ref().map(|statuses| {
         statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(", ")
     });
-    entry(out, "sent for", statuses.as_deref().unwrap_or("every status"))?;
+    let statuses = match statuses.as_deref() {
+        None => "every status",
+        Some("") => "no status",
+        Some(statuses) => statuses,
+    };
+    entry(out, "sent for", statuses)?;
     let time = &provider.callback;
     if !time.time.is_empty() {
         entry(out, "times", &time_format(time.time_format))?;

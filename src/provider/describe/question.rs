@@ -7,7 +7,7 @@ use crate::provider::envelope::Envelope;
 use crate::provider::feed::{Feed, Paging};
 use crate::provider::meaning::Meaning;
 use crate::provider::read::Matching;
-use crate::provider::request::{Ask, Request};
+use crate::provider::request::{Ask, CLIENT_CERTIFICATE, Request};
 use crate::provider::template::Template;
 
 /// A name and a text.
@@ -46,7 +46,10 @@ pub(super) fn auth(provider: &Provider) -> Words {
         words.push(("login", text));
     }
     if auth.has_client_certificate {
-        words.push(("certificate", "we show one when we connect (mutual TLS)".to_owned()));
+        let pem: Vec<String> =
+            CLIENT_CERTIFICATE.iter().map(|name| format!("{{{name}}}")).collect();
+        let text = format!("shown when we connect (mutual TLS): {}", pem.join(" and "));
+        words.push(("certificate", text));
     }
     words
 }
