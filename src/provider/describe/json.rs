@@ -80,6 +80,8 @@ fn callback(provider: &Provider) -> Value {
         },
         "event_id_header": provider.event_id_header(),
         "names_account": provider.tells_account(),
+        "names_currency": !provider.takes_currency(),
+        "name_alone": provider.callback.name_alone,
         "retry_window_secs": provider.retry_window.as_secs(),
     })
 }
@@ -116,6 +118,7 @@ fn status(rule: &StatusRule) -> Value {
         "edges": rule.edges,
         "rank": rule.rank,
         "implies": rule.implies,
+        "until": rule.until,
         "aliases": rule.aliases,
         "horizon_secs": rule.horizon.map(|horizon| horizon.as_secs()),
     })
@@ -128,7 +131,7 @@ fn kind(provider: &Provider, name: &Kind, kind: &KindModes) -> Value {
         "books": kind.default,
         "told_by": money::told_by(provider, name),
         "money": Value::Object(modes.collect()),
-        "operations": rules.map(money::operations).unwrap_or_default().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "operations": rules.map(|rules| money::operations(provider, rules)).unwrap_or_default().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         "derived": rules.map(money::derived).unwrap_or_default().into_iter()
             .map(|(status, when)| json!({ "status": status, "when": when })).collect::<Vec<_>>(),
         "notes": rules.map(money::notes).unwrap_or_default(),

@@ -25,13 +25,16 @@ pub(super) fn state(money: &Money) -> Vec<String> {
 }
 
 /// What each operation adds, by its name.
-pub(super) fn operations(rules: &KindRules) -> Vec<(String, Vec<String>)> {
+pub(super) fn operations(provider: &Provider, rules: &KindRules) -> Vec<(String, Vec<String>)> {
     let of = rules.operations.iter().map(|(name, operation)| {
         let adds = operation.adds.iter().map(|(slot, amount)| format!("{slot} += {amount}"));
         let required: Vec<String> = operation.requires.iter().map(ToString::to_string).collect();
         let requires =
             (!required.is_empty()).then(|| format!("once known: {}", required.join(", ")));
-        (name.clone(), adds.chain(requires).collect())
+        let told = provider.callback.operations.get(name);
+        let done = told.and_then(|told| told.when.as_ref());
+        let done = done.map(|when| format!("only where {}", super::says(when)));
+        (name.clone(), adds.chain(requires).chain(done).collect())
     });
     of.collect()
 }
@@ -56,11 +59,15 @@ pub(super) fn told_by(provider: &Provider, kind: &Kind) -> Vec<String> {
     signs.map(|(matching, _)| super::says(matching)).chain(by_word).collect()
 }
 
-/// The amounts that a source's policy compares with the registered ones, and what may fall by right.
+/// The amounts that a source's policy compares with the registered ones, what may fall by right, and what must be left.
 pub(super) fn notes(rules: &KindRules) -> Vec<String> {
     let judged = rules.judged.iter().map(|(leg, amount)| format!("judged {leg}: {amount}"));
     let level = rules.level.iter().map(|slot| format!("{slot} may fall"));
-    judged.chain(level).collect()
+    let left = rules.remainder.iter().map(|own| {
+        let (said, of, less) = (&own.said, own.of, own.less);
+        format!("{said} is what must be left of {of} less {less}")
+    });
+    judged.chain(level).chain(left).collect()
 }
 
 /// The rules of the books mode where a source does not choose.

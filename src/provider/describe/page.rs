@@ -85,6 +85,13 @@ fn write_callbacks(provider: &Provider, out: &mut String) -> fmt::Result {
     for ignored in only.chain(provider.ignore.iter().map(|own| format!("where {}", says(own)))) {
         entry(out, "ignored", &ignored)?;
     }
+    if !provider.callback.name_alone.is_empty() {
+        let names = provider.callback.name_alone.join(", ");
+        entry(out, "names", &format!("of {names}: the name alone is the status"))?;
+    }
+    if provider.takes_currency() {
+        entry(out, "currencies", "none is said: the registered one counts, or the source's")?;
+    }
     if let Some(challenge) = &provider.challenge {
         entry(out, "challenge", &json::challenge(challenge))?;
     }
@@ -115,11 +122,18 @@ fn write_track(provider: &Provider, track: &Track, out: &mut String) -> fmt::Res
         let last = rule.is_final.then(|| "final".to_owned());
         let rank = provider.machine.repeats(&rule.name).then(|| format!("rank {}", rule.rank));
         let implies = rule.implies.as_ref().map(|implied| format!("implies {implied}"));
+        let until = rule.until.as_ref().map(|until| format!("over with a later {until}"));
         let aliases = (!rule.aliases.is_empty()).then(|| format!("or {}", rule.aliases.join(", ")));
         let horizon = rule.horizon.map(|horizon| format!("may last {}", lasting(horizon)));
         let outcome = std::iter::once(rule.outcome.as_str().to_owned());
-        let notes: Vec<String> =
-            outcome.chain(last).chain(rank).chain(implies).chain(aliases).chain(horizon).collect();
+        let notes: Vec<String> = outcome
+            .chain(last)
+            .chain(rank)
+            .chain(implies)
+            .chain(until)
+            .chain(aliases)
+            .chain(horizon)
+            .collect();
         let edges: Vec<&str> = rule.edges.iter().map(|edge| edge.as_str()).collect();
         let next =
             if edges.is_empty() { String::new() } else { format!("\n-> {}", edges.join(", ")) };
@@ -138,7 +152,7 @@ fn write_kind(provider: &Provider, name: &Kind, kind: &KindModes, out: &mut Stri
     entry(out, "books", &format!("\"{}\", or {}", kind.default, others.join(", ")))?;
     if let Some(rules) = money::default_rules(kind) {
         money::notes(rules).iter().try_for_each(|note| entry(out, "", note))?;
-        for (operation, adds) in money::operations(rules) {
+        for (operation, adds) in money::operations(provider, rules) {
             entry(out, &operation, &adds.join("\n"))?;
         }
         for (status, when) in money::derived(rules) {

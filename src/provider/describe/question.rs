@@ -79,6 +79,10 @@ pub(super) fn feed(feed: &Feed) -> Words {
     words.extend(bodies(&feed.request));
     words.extend(envelope(&feed.envelope));
     words.push(("items", format!("each of {}", place(&feed.items.to_string()))));
+    let only = feed.only.iter().map(|only| format!("all but where {}", says(only)));
+    for ignored in only.chain(feed.ignore.iter().map(|own| format!("where {}", says(own)))) {
+        words.push(("ignored", ignored));
+    }
     let pages = match &feed.paging {
         Paging::One => "one page".to_owned(),
         Paging::Cursor { next, .. } => format!("the cursor at {next} is sent back"),

@@ -60,6 +60,12 @@ fn write(provider: &Provider, out: &mut String) -> std::fmt::Result {
             "# account = \"...\"   # what callbacks must name: the account of this source"
         )?;
     }
+    if provider.takes_currency() {
+        writeln!(
+            out,
+            "# currency = \"EUR\"   # of all orders that are not registered: reports say none"
+        )?;
+    }
     for (kind, modes) in &provider.kinds {
         let others: Vec<&str> = modes
             .modes

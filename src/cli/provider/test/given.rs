@@ -65,6 +65,9 @@ pub(super) fn source(test: &Test, provider: Provider) -> anyhow::Result<Source> 
     if let Some(account) = &test.account {
         writeln!(lines, "account = {}", quote(account))?;
     }
+    if let Some(currency) = &test.currency {
+        writeln!(lines, "currency = {}", quote(currency))?;
+    }
     let books = books(test, &provider);
     if !books.is_empty() {
         writeln!(lines, "books = {{ {} }}", books.join(", "))?;

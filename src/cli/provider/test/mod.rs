@@ -53,6 +53,9 @@ pub(in crate::cli) struct Test {
     /// The account that a source would demand.
     #[arg(long)]
     account: Option<String>,
+    /// The currency that a source would say, where reports say none.
+    #[arg(long, value_name = "CODE")]
+    currency: Option<String>,
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
