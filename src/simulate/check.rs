@@ -285,6 +285,8 @@ fn check_order(shared: &Shared, plan: &Plan, found: Option<&Found>, outcome: &mu
     check_doubled(plan, &issued, &said, booked, outcome);
     let is_contradicted =
         plan.lie.is_some() && order.attention.iter().any(|code| code == "conflict");
+    // What was claimed besides keeps the money where it is until a person looks.
+    let is_waiting = shared.is_settled(plan) && !order.standing.holds.is_empty();
     let status = order.standing.status.as_ref().map(Status::as_str);
     let why = if plan.is_ghost {
         (status.is_some() || !issued.is_empty()).then(|| "it does not exist".to_owned())
@@ -292,6 +294,8 @@ fn check_order(shared: &Shared, plan: &Plan, found: Option<&Found>, outcome: &mu
         None
     } else if status != Some(plan.last()) {
         Some(format!("it is {}, and should be {}", status.unwrap_or("nothing"), plan.last()))
+    } else if is_waiting {
+        None
     } else {
         differs(&issued, &truth, booked)
     };
