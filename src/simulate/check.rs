@@ -208,6 +208,8 @@ async fn check_lost(
     for ids in ids.chunks(1000) {
         let mut transaction = store.begin().await?;
         let settled = transaction.find_settled(ids).await?;
+        *outcome.verdicts.entry(Verdict::Hint.as_str()).or_default() +=
+            transaction.count_hints(ids).await?;
         transaction.rollback().await?;
         let missing: Vec<&Uuid> = ids.iter().filter(|id| !settled.contains(id)).collect();
         outcome.lost += missing.len() as u64;

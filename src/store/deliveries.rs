@@ -103,6 +103,33 @@ impl Transaction {
         }
     }
 
+    /// How many of these deliveries were settled as hints.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count_hints(&mut self, ids: &[Uuid]) -> Result<u64, StoreError> {
+        let count = match self {
+            Self::Sqlite(transaction) => sqlx::query(
+                "-- deliveries.count_hints
+                 select count(*) from event_bodies
+                 where verdict = 'hint' and callback_id in (select unhex(value) from json_each(?))",
+            )
+            .bind(key_list(ids)?)
+            .fetch_one(&mut **transaction)
+            .await?
+            .int(0)?,
+            Self::Postgres(transaction) => sqlx::query(
+                "-- deliveries.count_hints
+                 select count(*) from event_bodies where verdict = 'hint' and callback_id = any($1)",
+            )
+            .bind(ids)
+            .fetch_one(&mut **transaction)
+            .await?
+            .int(0)?,
+        };
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// Writes that deliveries are settled. Their bytes are kept where no delivery of the event had the
     /// same.
     ///
