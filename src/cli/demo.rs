@@ -25,6 +25,9 @@ pub(super) struct Told {
     /// What everything is drawn from: the same seed draws the same orders and faults.
     #[arg(long)]
     seed: Option<u64>,
+    /// Where documents leave open how callbacks are signed, they are in another way than is assumed.
+    #[arg(long)]
+    otherwise: bool,
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -49,6 +52,7 @@ pub(super) fn run(told: &Told) -> Result<Exit, Failure> {
             .unwrap_or(usize::try_from(told.seconds * ORDERS_PER_SECOND).unwrap_or(usize::MAX)),
         seed,
         faults: Faults::bad_day(),
+        is_otherwise: told.otherwise,
         urls: secret(&told.queue)?.zip(secret(&told.store)?),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

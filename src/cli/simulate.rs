@@ -22,6 +22,9 @@ pub(super) struct Told {
     /// Which one: the name of its definition.
     #[arg(long, default_value = "flypay", value_parser = protocol)]
     provider: &'static dyn Protocol,
+    /// How callbacks are signed, where the documents leave it open: what the source says as `signature`.
+    #[arg(long, value_name = "NAME")]
+    signature: Option<String>,
     /// The daemon's receive port.
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
     to: String,
@@ -91,6 +94,21 @@ pub(super) struct Told {
     allow_remote: bool,
 }
 
+impl Told {
+    fn find_signature(&self) -> Result<Option<&'static str>, Failure> {
+        let Some(name) = self.signature.as_deref() else { return Ok(None) };
+        let own = self.provider.signature_of_source();
+        let known: Vec<&str> = self.provider.signatures().iter().copied().chain(own).collect();
+        let found = known.iter().copied().find(|known| *known == name);
+        found.map(Some).ok_or_else(|| {
+            let (provider, known) = (self.provider.name(), known.join(", "));
+            let what =
+                format!("{provider} is not simulated with signature \"{name}\"; there is: {known}");
+            Failure::usage(anyhow::anyhow!(what))
+        })
+    }
+}
+
 fn protocol(name: &str) -> Result<&'static dyn Protocol, String> {
     protocols::find(name).ok_or_else(|| {
         let names: Vec<&str> = protocols::ALL.iter().map(|protocol| protocol.name()).collect();
@@ -131,6 +149,7 @@ pub(super) fn run(told: &Told) -> Result<Exit, Failure> {
     };
     let options = Options {
         protocol: told.provider,
+        signature: told.find_signature()?,
         seed: told.seed,
         orders: told.orders,
         span: Duration::from_secs(told.seconds),

@@ -72,6 +72,7 @@ async fn deliver(shared: &Shared, client: &Client, index: usize, delivery: &Deli
     let body = protocol.callback(shared, plan, delivery.status);
     // A time that is signed is the one at which it is sent.
     let signature = || match delivery.manner {
+        _ if !shared.options.is_signed() => Vec::new(),
         Manner::AtLeastOnce | Manner::Again | Manner::HungUp => protocol.signature(shared, &body),
         Manner::Forged => protocol.signature(shared, "another body"),
         Manner::Unsigned => Vec::new(),
@@ -86,7 +87,7 @@ async fn deliver(shared: &Shared, client: &Client, index: usize, delivery: &Deli
         }
         Manner::Forged | Manner::Unsigned => {
             // What nobody signs, anybody may send: it is a hint, and nothing more.
-            if send(shared, client, &body, signature()).await && protocol.is_signed() {
+            if send(shared, client, &body, signature()).await && shared.options.is_signed() {
                 Counts::add(&shared.counts.forged_accepted);
             }
         }

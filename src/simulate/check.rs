@@ -176,7 +176,7 @@ pub async fn check(
     outcome.found_by_polling =
         found.values().filter(|order| order.row.silence.is_some()).count() as u64;
     // A hint tells nothing that could have been missed.
-    let is_told = shared.options.protocol.is_signed();
+    let is_told = shared.options.makes_claims();
     for (plan, delivered) in shared.plans.iter().zip(shared.delivered()) {
         if is_told && !plan.is_ghost && !delivered.statuses.contains(plan.last()) {
             outcome.missed += 1;

@@ -37,8 +37,16 @@ pub struct Demo {
     pub seed: u64,
     /// What goes wrong.
     pub faults: Faults,
+    /// Where the documents leave open how callbacks are signed, they are in another way than is assumed.
+    pub is_otherwise: bool,
     /// The broker and the database, where it is not one file.
     pub urls: Option<(Secret, Secret)>,
+}
+
+impl Demo {
+    fn other_signature(&self, protocol: &dyn Protocol) -> Option<&'static str> {
+        self.is_otherwise.then(|| protocol.signatures().first().copied())?
+    }
 }
 
 /// How it is going.
@@ -131,6 +139,7 @@ pub async fn run(
         let peer = own.peer(party, &daemon)?;
         let options = Options {
             protocol: party.protocol,
+            signature: demo.other_signature(party.protocol),
             seed: demo.seed.wrapping_add((index as u64) << 32),
             orders: (demo.orders + PARTIES.len() - 1 - index) / PARTIES.len(),
             // The last orders end within the time that was asked for.
@@ -287,7 +296,11 @@ impl Own {
             let (name, caps) = (self.source_name(party), party.caps());
             let protocol = party.protocol;
             let mut more = protocol.source().to_owned();
-            if protocol.is_signed() {
+            let other = demo.other_signature(protocol);
+            if let Some(signature) = other.or(protocol.signature_of_source()) {
+                more.push_str(&format!("signature = \"{signature}\"\n"));
+            }
+            if other.map_or(protocol.is_signed(), |signature| signature != "none") {
                 more.push_str(&format!("callback_secrets = [{{ env = \"{caps}_CALLBACK\" }}]\n"));
             }
             if protocol.is_asked() {

@@ -28,13 +28,15 @@ use tokio_util::sync::CancellationToken;
 use crate::order::timestamp::Timestamp;
 use crate::provider::secret::Secret;
 use plan::Plan;
-use protocols::Protocol;
+use protocols::{Protocol, Tells};
 
 /// How the simulated provider and its integrator behave. One seed makes one run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Which payment system it is.
     pub protocol: &'static dyn Protocol,
+    /// How callbacks are signed, where the documents leave it open: as a source's `signature` says it.
+    pub signature: Option<&'static str>,
     /// What everything is drawn from.
     pub seed: u64,
     /// How many orders there are.
@@ -46,6 +48,23 @@ pub struct Options {
     /// The integrator registers every order, some late, and holds the funds of a withdrawal itself: its
     /// source waits for that. Else it registers most, and holds nothing.
     pub is_cautious: bool,
+}
+
+impl Options {
+    /// Whether callbacks are signed, and believed; else they are hints.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        match self.signature {
+            Some(signature) => signature != "none",
+            None => self.protocol.is_signed(),
+        }
+    }
+
+    /// Whether callbacks claim what became of an order.
+    #[must_use]
+    pub fn makes_claims(&self) -> bool {
+        self.is_signed() && self.protocol.tells() != Tells::First
+    }
 }
 
 /// What goes wrong: each is a part of all cases, from 0 to 1.

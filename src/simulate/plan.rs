@@ -106,7 +106,7 @@ fn draw_one(options: &Options, index: usize) -> Plan {
     let begins = options.span.mul_f64(rng.f64());
     let steps = draw_steps(&mut rng, protocol.ways(kind, end), end);
     let is_ghost = rng.f64() < faults.ghost;
-    let may_lie = !is_ghost && protocol.is_signed() && protocol.is_asked();
+    let may_lie = !is_ghost && options.makes_claims() && protocol.is_asked();
     let lie = (may_lie && rng.f64() < faults.contradict)
         .then(|| another(&mut rng, protocol.ends(kind), end));
     // A lie that nothing else is said against is the truth as far as anyone can know.

@@ -77,6 +77,18 @@ async fn it_holds_its_promises_on_rabbitmq_and_postgresql() {
     assert_eq!((&shown["store"], &shown["queue"]), (&"postgres".into(), &"amqp".into()));
 }
 
+/// Where documents leave open how callbacks are signed, they are otherwise: not at all at FlyPay and Cardaq, without a
+/// time at AzPay, and signed at SDK.finance.
+#[tokio::test]
+async fn it_holds_its_promises_where_what_is_assumed_is_otherwise() {
+    let args = ["--seconds", "6", "--orders", "200", "--seed", "9", "--otherwise"];
+    let (code, shown) = demo(Form::Embedded, &args).await;
+    assert_eq!((code, &shown["ok"]), (0, &true.into()), "{shown:#}");
+    let accepted = |name: &str| shown["by_source"][name]["callbacks_accepted"].as_u64().unwrap();
+    let hints = ["shop", "wallet", "cardaq", "mollie"].map(accepted);
+    assert_eq!(shown["verdicts"]["hint"], hints.iter().sum::<u64>(), "{shown:#}");
+}
+
 /// No callback is ever sent: every order is found by asking, and none twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_single_callback_every_order_is_found() {
@@ -85,6 +97,7 @@ async fn without_a_single_callback_every_order_is_found() {
         orders: 100,
         seed: 11,
         faults: Faults { lose: 1.0, bad_answer: 0.2, ..Faults::none() },
+        is_otherwise: false,
         urls: None,
     };
     let ended = pawl::simulate::demo::run(&demo, |_| {}, |_| {}).await.unwrap();
@@ -109,6 +122,7 @@ async fn what_nobody_registered_is_found_by_the_feeds_alone() {
         orders: 100,
         seed: 12,
         faults: Faults { lose: 1.0, unregistered: 1.0, bad_answer: 0.2, ..Faults::none() },
+        is_otherwise: false,
         urls: None,
     };
     let ended = pawl::simulate::demo::run(&demo, |_| {}, |_| {}).await.unwrap();
@@ -135,6 +149,7 @@ async fn the_simulator_refuses_to_send_load_to_another_machine() {
 fn options(seed: u64) -> Options {
     Options {
         protocol: &FlyPay,
+        signature: None,
         seed,
         orders: 2000,
         span: Duration::from_secs(10),

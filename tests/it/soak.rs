@@ -83,6 +83,7 @@ async fn soak(form: Form, roles: &[&'static str]) {
     };
     let options = Options {
         protocol: &pawl::simulate::protocols::flypay::FlyPay,
+        signature: None,
         seed,
         orders: usize::try_from(secs * 10).unwrap(),
         span: Duration::from_secs(secs),

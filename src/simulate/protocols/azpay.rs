@@ -26,6 +26,10 @@ impl Protocol for AzPay {
         &[("login", "KEY"), ("password", "API")]
     }
 
+    fn signatures(&self) -> &'static [&'static str] {
+        &["body", "none"]
+    }
+
     fn feed(&self) -> &'static str {
         "every_secs = 1\n"
     }
@@ -80,6 +84,12 @@ impl Protocol for AzPay {
     }
 
     fn signature(&self, shared: &Shared, signed: &str) -> Vec<(&'static str, String)> {
+        if shared.options.signature == Some("body") {
+            return vec![(
+                "x-azpay-signature",
+                sign(signed.as_bytes(), &shared.peer.callback_secret),
+            )];
+        }
         let time = shared.at(shared.elapsed()).micros() / 1_000_000;
         let signature = sign(format!("{time}.{signed}").as_bytes(), &shared.peer.callback_secret);
         vec![("x-azpay-signature", signature), ("x-azpay-timestamp", time.to_string())]

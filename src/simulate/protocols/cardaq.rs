@@ -25,8 +25,8 @@ impl Protocol for Cardaq {
         &[("secret_key", "KEY")]
     }
 
-    fn source(&self) -> &'static str {
-        "signature = \"hmac\"\n"
+    fn signature_of_source(&self) -> Option<&'static str> {
+        Some("hmac")
     }
 
     fn is_confirmed(&self) -> bool {

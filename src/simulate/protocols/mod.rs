@@ -138,6 +138,16 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     /// Of which statuses callbacks are sent.
     fn tells(&self) -> Tells;
 
+    /// In which way callbacks are signed, where that is not how its definition has them.
+    fn signature_of_source(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// In which other ways its callbacks may be signed: what a source says as `signature`.
+    fn signatures(&self) -> &'static [&'static str] {
+        &["none"]
+    }
+
     /// Whether callbacks are signed, and believed; else they are hints.
     fn is_signed(&self) -> bool {
         true

@@ -22,6 +22,10 @@ impl Protocol for Mollie {
         &[("api_key", "KEY")]
     }
 
+    fn signatures(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn kinds(&self) -> Choices {
         &[("payment", 1.0)]
     }

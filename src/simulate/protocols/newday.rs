@@ -24,8 +24,12 @@ impl Protocol for NewDay {
         &[]
     }
 
-    fn source(&self) -> &'static str {
-        "signature = \"hmac\"\n"
+    fn signature_of_source(&self) -> Option<&'static str> {
+        Some("hmac")
+    }
+
+    fn signatures(&self) -> &'static [&'static str] {
+        &[]
     }
 
     fn kinds(&self) -> Choices {

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use super::{
-    Choices, Heard, Protocol, Route, Tells, number, one_amount, one_leg, there, to_ledger,
+    Choices, Heard, Protocol, Route, Tells, number, one_amount, one_leg, sign, there, to_ledger,
 };
 use crate::order::timestamp::Timestamp;
 use crate::simulate::Shared;
@@ -32,6 +32,10 @@ impl Protocol for SdkFinance {
 
     fn credentials(&self) -> &'static [(&'static str, &'static str)] {
         &[("login", "KEY"), ("password", "API")]
+    }
+
+    fn signatures(&self) -> &'static [&'static str] {
+        &["hmac"]
     }
 
     fn source(&self) -> &'static str {
@@ -102,8 +106,8 @@ impl Protocol for SdkFinance {
             .to_string()
     }
 
-    fn signature(&self, _shared: &Shared, _signed: &str) -> Vec<(&'static str, String)> {
-        Vec::new()
+    fn signature(&self, shared: &Shared, signed: &str) -> Vec<(&'static str, String)> {
+        vec![("x-webhook-signature", sign(signed.as_bytes(), &shared.peer.callback_secret))]
     }
 
     fn route(&self, shared: &Shared, heard: &Heard) -> Route {

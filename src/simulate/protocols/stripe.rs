@@ -32,6 +32,10 @@ impl Protocol for Stripe {
         "every_secs = 2\noverlap_secs = 60\n"
     }
 
+    fn signatures(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn kinds(&self) -> Choices {
         &[("payment", 1.0)]
     }
