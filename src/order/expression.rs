@@ -68,7 +68,7 @@ impl Expression {
     /// # Errors
     /// [`SyntaxError`] with the place.
     pub fn parse(text: &str, numbers: bool) -> Result<Self, SyntaxError> {
-        let mut parser = Parser { text, at: 0, numbers };
+        let mut parser = Parser { text, at: 0, depth: 0, numbers };
         let root = parser.first(false)?;
         parser.blank();
         if parser.at < text.len() {
@@ -163,9 +163,13 @@ impl Node {
     }
 }
 
+/// How deep parentheses may nest: each level is read on the stack.
+const DEPTH_MAX: usize = 32;
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    depth: usize,
     numbers: bool,
 }
 
@@ -195,7 +199,12 @@ impl Parser<'_> {
 
     fn part(&mut self, minus: bool, subtracted: bool) -> Result<Part, SyntaxError> {
         if self.take('(') {
+            self.depth += 1;
+            if self.depth > DEPTH_MAX {
+                return Err(self.error("parentheses nest too deep here"));
+            }
             let node = self.first(subtracted)?;
+            self.depth -= 1;
             if !self.take(')') {
                 return Err(self.error("expected `)`"));
             }

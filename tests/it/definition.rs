@@ -441,6 +441,16 @@ fn all_mistakes_are_found_at_once() {
     assert_eq!(mistakes.lines().count(), 3, "{mistakes}");
 }
 
+/// Each level is read on the stack, and a stack that is used up ends the process.
+#[test]
+fn parentheses_that_nest_without_end_are_a_mistake() {
+    let nested = |depth| format!("\"{}amount{}\"", "(".repeat(depth), ")".repeat(depth));
+    let load = |depth| Provider::load("simple.toml", &GOOD.replace("\"amount\"", &nested(depth)));
+    assert!(load(32).is_ok());
+    let mistakes = load(100_000).expect_err("it is too deep").to_string();
+    assert!(mistakes.contains("nest too deep"), "it says nothing of it");
+}
+
 #[test]
 fn a_sample_that_comes_to_something_else_says_to_what() {
     let fault = |from: &str, to: &str| {
