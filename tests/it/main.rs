@@ -6,6 +6,7 @@ mod daemon;
 mod definition;
 mod demo;
 mod flypay;
+mod fuzz;
 mod newday;
 mod order;
 mod poll;
