@@ -19,6 +19,10 @@ const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// What makes the tables, step by step.
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
+/// For a second in all, a lock is waited for that somebody else has.
+const LOCK_TRIES: u32 = 40;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
 /// How many readers there are beside the writer.
 const READERS: u32 = 4;
 
@@ -75,7 +79,7 @@ impl Database {
     /// # Errors
     /// [`OpenError`]; above all where another process has it.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let lock = lock(path)?;
+        let lock = wait_for_lock(path).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -151,6 +155,17 @@ impl Database {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Who had it may be ending just now, and a child of theirs has it until it runs a program of its own.
+async fn wait_for_lock(path: &Path) -> Result<File, OpenError> {
+    for _ in 0..LOCK_TRIES {
+        match lock(path) {
+            Err(OpenError::Locked(_)) => tokio::time::sleep(LOCK_PAUSE).await,
+            ended => return ended,
+        }
+    }
+    lock(path)
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {

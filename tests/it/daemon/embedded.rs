@@ -14,6 +14,20 @@ async fn a_second_process_is_refused() {
     Database::open(&path).await.unwrap();
 }
 
+/// Whoever has the file may be ending just now.
+#[tokio::test]
+async fn who_ends_just_now_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pawl.db");
+    let first = Database::open(&path).await.unwrap();
+    let ending = async move {
+        first.close().await;
+        drop(first);
+    };
+    let (second, ()) = tokio::join!(Database::open(&path), ending);
+    second.unwrap();
+}
+
 #[tokio::test]
 async fn a_file_of_a_newer_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
