@@ -130,33 +130,20 @@ fn as_json(demo: &Demo, ended: &Ended) -> serde_json::Value {
     };
     let refused: std::collections::BTreeMap<String, u64> =
         outcome.refused.iter().map(|(status, count)| (status.to_string(), *count)).collect();
-    json!({
-        "schema": 1,
-        "ok": outcome.is_ok() && *has_converged,
-        "seed": demo.seed,
-        "seconds": (took.as_secs_f64() * 10.0).round() / 10.0,
-        "store": store,
-        "queue": queue,
-        "callbacks_sent": outcome.sent,
-        "callbacks_accepted": outcome.accepted,
-        "refused": outcome.refused.values().sum::<u64>(),
-        "refused_by_status": refused,
-        "verdicts": outcome.verdicts,
-        "asks": outcome.asked,
-        "orders": outcome.orders,
-        "final": outcome.finals,
-        "attention": outcome.attention,
-        "found_by_polling": outcome.found_by_polling,
-        "missed_by_simulator": outcome.missed,
-        "lost": outcome.lost,
-        "doubled": outcome.doubled,
-        "backwards": outcome.backwards,
-        "diverged": outcome.diverged,
-        "trespasses": outcome.trespasses,
-        "asked_too_early": outcome.asked_too_early,
-        "by_source": by_source,
-        "findings": outcome.findings,
-    })
+    // What is said of each source is said of all of them together.
+    let mut shown = of_source(outcome);
+    shown["schema"] = json!(1);
+    shown["ok"] = json!(outcome.is_ok() && *has_converged);
+    shown["seed"] = json!(demo.seed);
+    shown["seconds"] = json!((took.as_secs_f64() * 10.0).round() / 10.0);
+    shown["store"] = json!(store);
+    shown["queue"] = json!(queue);
+    shown["refused"] = json!(outcome.refused.values().sum::<u64>());
+    shown["refused_by_status"] = json!(refused);
+    shown["verdicts"] = json!(outcome.verdicts);
+    shown["by_source"] = json!(by_source);
+    shown["findings"] = json!(outcome.findings);
+    shown
 }
 
 fn of_source(outcome: &Outcome) -> serde_json::Value {
