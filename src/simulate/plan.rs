@@ -119,7 +119,7 @@ fn draw_one(options: &Options, index: usize) -> Plan {
         (false, false) => (is_ghost || is_lost && !protocol.lists()).then_some(Duration::ZERO),
     };
     // Which the provider opened itself: no integrator has a name for it.
-    let is_own = is_lost && registers.is_none() && protocol.name() == "azpay";
+    let is_own = is_lost && registers.is_none() && protocol.opens_orders();
     let mut deliveries = Vec::new();
     if !is_ghost {
         let sender = Sender { faults, protocol, ends: protocol.ends(kind) };

@@ -54,6 +54,10 @@ impl Protocol for AzPay {
         Tells::Each
     }
 
+    fn opens_orders(&self) -> bool {
+        true
+    }
+
     fn lists(&self) -> bool {
         true
     }

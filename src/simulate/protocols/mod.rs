@@ -169,6 +169,11 @@ pub trait Protocol: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it opens orders itself, for which no integrator has a name.
+    fn opens_orders(&self) -> bool {
+        false
+    }
+
     /// The integrator's id of an order, and the provider's.
     fn ids(&self, seed: u64, index: usize, rng: &mut Rng) -> (String, String) {
         (format!("{seed}-{index}"), uuid::Uuid::from_u128(rng.u128(..)).to_string())
