@@ -5,6 +5,7 @@
 //! values out, neither a clock nor I/O.
 
 pub mod admin;
+pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod poll;
 pub mod provider;
 pub mod queue;
 pub mod receive;
+pub mod relay;
 pub mod reload;
 pub mod roles;
 pub mod run;

@@ -64,7 +64,7 @@ impl Opened {
                 Ok(Self { store: Some(Store::Sqlite(database)), queue })
             }
             Form::Distributed { store_url, queue_url, prefix } => {
-                let store = if [Role::Work, Role::Poll, Role::Admin]
+                let store = if [Role::Work, Role::Poll, Role::Relay, Role::Admin]
                     .into_iter()
                     .any(|role| roles.has(role))
                 {

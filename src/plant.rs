@@ -9,6 +9,7 @@ pub const NAMES: &[&str] = &[
     "ack_before_commit",
     "dedupe_apart",
     "abort_before_commit",
+    "abort_after_commit",
     "abort_before_redrive",
     "redrive_keeps_letter",
     "ignore_returns",
@@ -22,6 +23,9 @@ pub const NAMES: &[&str] = &[
     "believe_hints",
     "cursor_before_confirm",
     "ignore_tolerance",
+    "forget_order",
+    "sequence_cursor",
+    "outbox_apart",
 ];
 
 /// Whether this fault is switched on.

@@ -1,11 +1,11 @@
-//! Reads the configuration again while the daemon runs, and puts its sources in force: with their secrets
+//! Reads the configuration again while the daemon runs, and puts its sources and sinks in force: with their secrets
 //! and definitions, and for everybody at once, or not at all.
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::observe::metrics::Metrics;
 use crate::poll::pollers;
-use crate::sources::Sources;
+use crate::sources::{Sinks, Sources};
 
 /// How a reload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Reloader {
     pub started: Config,
     /// What it works by.
     pub sources: Sources,
+    /// What it delivers to.
+    pub sinks: Sinks,
     /// What is counted.
     pub metrics: Metrics,
     /// The time.
@@ -75,6 +77,7 @@ impl Reloader {
         let removed = names(&|name| !config.sources.contains_key(*name), &mut before.keys());
         let count = config.sources.len();
         self.sources.replace(config.sources);
+        self.sinks.replace(config.sinks);
         tracing::info!(count, added, removed, "the configuration is reloaded: {count} sources");
     }
 }

@@ -13,13 +13,15 @@ pub enum Role {
     Work,
     /// Asks providers about orders that callbacks may have missed.
     Poll,
+    /// Delivers what leaves to sinks.
+    Relay,
     /// Answers people and programs. Health and metrics are answered by every process.
     Admin,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Receive, Self::Work, Self::Poll, Self::Admin];
+    pub const ALL: [Self; 5] = [Self::Receive, Self::Work, Self::Poll, Self::Relay, Self::Admin];
 
     /// The name on the command line and in the log.
     #[must_use]
@@ -28,6 +30,7 @@ impl Role {
             Self::Receive => "receive",
             Self::Work => "work",
             Self::Poll => "poll",
+            Self::Relay => "relay",
             Self::Admin => "admin",
         }
     }
@@ -35,7 +38,7 @@ impl Role {
 
 /// A text that is no role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no role: the roles are receive, work, poll and admin")]
+#[error("`{0}` is no role: the roles are receive, work, poll, relay and admin")]
 pub struct RoleError(String);
 
 impl FromStr for Role {

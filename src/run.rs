@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,9 +25,10 @@ use crate::open::{OpenError, Opened};
 use crate::poll::pollers::{self, Pollers};
 use crate::queue::{ConsumeError, Depth, Queue};
 use crate::receive::{Receiver, serve::serve};
+use crate::relay::{self, relays::Relays};
 use crate::reload::Reloader;
 use crate::roles::{Role, Roles};
-use crate::sources::Sources;
+use crate::sources::{Sinks, Sources};
 use crate::store::Store;
 use crate::work::Worker;
 
@@ -79,6 +81,7 @@ impl Daemon {
         let opened = Opened::open(&config.form, roles, &clock).await?;
         let metrics = Metrics::new().context("cannot make the metrics")?;
         let sources = Sources::new(config.sources.clone());
+        let sinks = Sinks::new(config.sinks.clone());
         pollers::check(&sources.now()).context("cannot speak to providers")?;
         let receiving_port = match roles.has(Role::Receive) {
             true => Some(listen(config.receive.listen, "callbacks").await?),
@@ -92,6 +95,7 @@ impl Daemon {
             reloader: Reloader {
                 started: config.clone(),
                 sources: sources.clone(),
+                sinks: sinks.clone(),
                 metrics: metrics.clone(),
                 clock: clock.clone(),
             },
@@ -117,6 +121,26 @@ impl Daemon {
             });
             daemon.spawn_receive(receiver, port);
         }
+        let bell = Arc::new(Notify::new());
+        if let Some(store) = daemon.opened.store.clone() {
+            // Known before anything is decided: what is decided now is for them, too.
+            let known = relay::register(&store, &clock, &config.sinks).await;
+            known.context("cannot make the sinks known to the store")?;
+            let (clock, sinks, stop) = (clock.clone(), sinks.clone(), daemon.stop.clone());
+            daemon.loops.spawn(async move {
+                relay::keep(store, clock, sinks, stop).await;
+                "sinks"
+            });
+        }
+        if let Some(store) = daemon.opened.store.clone().filter(|_| roles.has(Role::Relay)) {
+            daemon.spawn_relay(Relays {
+                store,
+                sinks: sinks.clone(),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+                bell: Arc::clone(&bell),
+            });
+        }
         if let Some(store) = daemon.opened.store.clone().filter(|_| roles.has(Role::Work)) {
             let worker = Worker {
                 store,
@@ -124,6 +148,7 @@ impl Daemon {
                 clock: clock.clone(),
                 metrics: metrics.clone(),
                 limits: config.work.clone(),
+                bell,
             };
             daemon.spawn_work(worker, &queue);
         }
@@ -141,6 +166,7 @@ impl Daemon {
             is_api: roles.has(Role::Admin),
             queue,
             sources,
+            sinks,
             clock,
             metrics,
             health,
@@ -184,6 +210,14 @@ impl Daemon {
         self.loops.spawn(async move {
             pollers.run(stop).await;
             "poll"
+        });
+    }
+
+    fn spawn_relay(&mut self, relays: Relays) {
+        let stop = self.stop.clone();
+        self.loops.spawn(async move {
+            relays.run(stop).await;
+            "relay"
         });
     }
 

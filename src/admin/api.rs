@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::order_json::{attention, effect, event, order};
+use super::sinks::waits_of;
 use super::{Admin, Problem, Shared};
 use crate::order::name::OrderId;
 use crate::order::standing::Standing;
@@ -67,10 +68,12 @@ pub(super) async fn get_order(
     let row = find(&mut reading, &source, &order_id).await?;
     let waiting = reading.list_attention(row.key).await?;
     let effects = reading.list_effects(row.key).await?;
+    let deliveries = waits_of(&mut reading, row.key).await?;
     reading.rollback().await?;
     let mut shown = order(&row, &stand(&admin, &row));
     shown["attention"] = waiting.iter().map(attention).collect();
     shown["effects"] = effects.iter().map(effect).collect();
+    shown["undelivered"] = Value::Array(deliveries);
     Ok(Json(shown))
 }
 

@@ -152,7 +152,7 @@ fn key(id: &str) -> Result<Uuid, Problem> {
     id.parse().map_err(|_| missing(id))
 }
 
-fn told<T: serde::de::DeserializeOwned>(
+pub(super) fn told<T: serde::de::DeserializeOwned>(
     body: Result<Json<Value>, JsonRejection>,
 ) -> Result<T, Problem> {
     let Json(body) = body?;
@@ -165,7 +165,7 @@ fn told<T: serde::de::DeserializeOwned>(
 }
 
 /// A text that a person gives for the audit log says something.
-fn check(name: &str, text: &str) -> Result<(), Problem> {
+pub(super) fn check(name: &str, text: &str) -> Result<(), Problem> {
     let wrong = if text.trim().is_empty() {
         "is empty"
     } else if text.chars().count() > TOLD_MAX {

@@ -6,6 +6,7 @@ mod dead_letters;
 mod order_json;
 mod problem;
 mod register;
+mod sinks;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use crate::observe::health::Health;
 use crate::observe::metrics::{Asked, Metrics};
 use crate::provider::secret::Secret;
 use crate::queue::Queue;
-use crate::sources::Sources;
+use crate::sources::{Sinks, Sources};
 use crate::store::Store;
 use problem::Problem;
 
@@ -43,6 +44,8 @@ pub struct Admin {
     pub queue: Queue,
     /// The sources.
     pub sources: Sources,
+    /// The sinks.
+    pub sinks: Sinks,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -93,6 +96,9 @@ fn api_routes() -> Router<Arc<Admin>> {
         .route("/api/v1/orders/{source}/{order_id}", get(api::get_order))
         .route("/api/v1/orders/{source}/{order_id}/events", get(api::list_events))
         .route("/api/v1/orders/{source}/{order_id}/ask", post(ask::ask_order))
+        .route("/api/v1/sinks", get(sinks::list_sinks))
+        .route("/api/v1/sinks/{name}/resume", post(sinks::resume_sink))
+        .route("/api/v1/sinks/{name}/remove", post(sinks::remove_sink))
         .route("/api/v1/dead-letters", get(dead_letters::list_dead_letters))
         .route("/api/v1/dead-letters/{id}", get(dead_letters::get_dead_letter))
         .route("/api/v1/dead-letters/{id}/redrive", post(dead_letters::redrive))

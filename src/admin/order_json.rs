@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::order::amount::Amount;
-use crate::order::name::Role;
 use crate::order::report::{Content, Registration};
 use crate::order::slot::Slot;
 use crate::order::standing::{Cause, Standing};
@@ -14,7 +13,6 @@ use crate::store::{AttentionRow, DeadLetter, DeliveryRow, EffectRow, EventRow, O
 /// An order: who it is, where it stands, what its money came to.
 pub(super) fn order(row: &OrderRow, standing: &Standing) -> Value {
     let names = &row.order.names;
-    let own = names.iter().find(|(_, role)| **role == Role::Merchant).or(names.iter().next());
     let ids = names.iter().map(|(id, role)| json!({ "id": id, "role": role.as_str() }));
     let payment = standing.heads.iter().filter(|(track, _)| track.is_payment());
     let heads: Vec<_> = payment.flat_map(|(_, heads)| heads).collect();
@@ -27,7 +25,7 @@ pub(super) fn order(row: &OrderRow, standing: &Standing) -> Value {
         .collect();
     json!({
         "source": row.source,
-        "order_id": own.map(|(id, _)| id),
+        "order_id": row.order.main_id(),
         "key": row.key,
         "ids": ids.collect::<Vec<_>>(),
         "kind": standing.kind,

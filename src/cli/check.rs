@@ -7,10 +7,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{At, Exit, Failure, environment};
-use crate::config::{Config, ConfigError, Form, Source};
+use crate::config::{Config, ConfigError, Form, Sink, Source, Wants, Way};
 use crate::order::timestamp::Timestamp;
 use crate::poll::client::{client, reach};
 use crate::queue::rabbit;
+use crate::relay::outlet;
 use crate::store::Schema;
 
 /// How long one thing that is looked at may take.
@@ -48,6 +49,7 @@ pub(super) fn run(check: &Check) -> Result<Exit, Failure> {
         Ok(config) => {
             items.push(Item::fine("configuration", config.file.clone()));
             items.extend(config.sources.values().flat_map(of_source));
+            items.extend(config.sinks.values().map(of_sink));
             if !check.offline {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = runtime.map_err(|error| Failure::other(error.into()))?;
@@ -128,6 +130,28 @@ fn of_source(source: &Source) -> Vec<Item> {
     items
 }
 
+/// What a sink gets, and whether anything could be signed for it now.
+fn of_sink(sink: &Sink) -> Item {
+    let what = format!("sink {}", sink.name);
+    let Wants { sources, types } = &sink.wants;
+    let gets = format!("{} of {}", types.join(", "), sources.join(", "));
+    match &sink.way {
+        Way::Http { secrets, .. } => {
+            let now = Timestamp::from_datetime(time::OffsetDateTime::now_utc());
+            let good =
+                secrets.iter().filter(|secret| now.is_some_and(|now| secret.is_good_at(now)));
+            match good.count() {
+                0 => Item::wrong(
+                    what,
+                    "no secret is good now: nothing can be signed, and so delivered",
+                ),
+                count => Item::fine(what, format!("{gets}; secrets that are good now: {count}")),
+            }
+        }
+        Way::Amqp { exchange, .. } => Item::fine(what, format!("{gets}; exchange {exchange}")),
+    }
+}
+
 async fn reach_all(config: &Config) -> Vec<Item> {
     let mut items = Vec::new();
     match &config.form {
@@ -160,6 +184,9 @@ async fn reach_all(config: &Config) -> Vec<Item> {
         let looking =
             async { reach(source, base_url).await.map(|status| format!("{base_url} ({status})")) };
         items.push(Item::reached(format!("provider of {}", source.name), within(looking).await));
+    }
+    for sink in config.sinks.values() {
+        items.push(Item::reached(format!("sink {}", sink.name), within(outlet::reach(sink)).await));
     }
     items
 }

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{Exit, Failure};
 use crate::provider::secret::Secret;
 use crate::simulate::Faults;
-use crate::simulate::check::Outcome;
 use crate::simulate::demo::{Demo, Ended, Progress, run as run_demo};
+use crate::simulate::outcome::Outcome;
 
 /// How many orders a second there are where nobody says.
 const ORDERS_PER_SECOND: u64 = 25;
@@ -142,6 +142,14 @@ fn as_json(demo: &Demo, ended: &Ended) -> serde_json::Value {
     shown["refused_by_status"] = json!(refused);
     shown["verdicts"] = json!(outcome.verdicts);
     shown["by_source"] = json!(by_source);
+    let difference = outcome.ledger_difference.iter();
+    let difference: serde_json::Map<String, serde_json::Value> = difference
+        .map(|(currency, by)| (currency.clone(), json!(by.normalize().to_string())))
+        .collect();
+    shown["ledger_difference"] = json!(difference);
+    shown["notices"] = json!({
+        "told": outcome.told, "not_taken": outcome.untaken, "repeated": outcome.told_again,
+    });
     shown["findings"] = json!(outcome.findings);
     shown
 }
@@ -201,6 +209,10 @@ fn print_summary(demo: &Demo, ended: &Ended) {
             if of.is_ok() { "" } else { "   BROKEN" }
         );
     }
+    println!(
+        "notices     {} told by two sinks, {} not taken at once, {} of them were on the books already",
+        outcome.told, outcome.untaken, outcome.told_again
+    );
     let verdicts: Vec<String> =
         outcome.verdicts.iter().filter(|(_, n)| **n > 0).map(|(v, n)| format!("{v} {n}")).collect();
     println!("verdicts    {}", verdicts.join(", "));
@@ -220,6 +232,18 @@ fn print_summary(demo: &Demo, ended: &Ended) {
     println!(
         "  {} orders that no callback told of: {missed}; found by asking: {found}",
         held(found == missed)
+    );
+    let difference = &outcome.ledger_difference;
+    let differs: Vec<String> = difference
+        .iter()
+        .filter(|(_, by)| !by.is_zero())
+        .map(|(currency, by)| format!("{by} {currency}"))
+        .collect();
+    println!(
+        "  {} the integrator's books beside the providers', in {} currencies: {}",
+        held(differs.is_empty()),
+        difference.len(),
+        if differs.is_empty() { "no difference".to_owned() } else { differs.join(", ") }
     );
     println!();
     for finding in &outcome.findings {

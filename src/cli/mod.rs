@@ -14,6 +14,7 @@ mod pages;
 mod provider;
 mod serve;
 mod simulate;
+mod sink;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +57,10 @@ enum Command {
     /// running daemon.
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Looks at where changes and effects are delivered, and takes up again what was given up, at a running
+    /// daemon.
+    #[command(subcommand)]
+    Sink(sink::Command),
     /// Simulates a payment system on this machine, for a daemon to be tried with.
     Simulate(Box<simulate::Told>),
     /// Lists, shows and checks providers' definitions.
@@ -197,6 +202,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Demo(told) => demo::run(&told),
         Command::Order(command) => order::run(command),
         Command::Dead(command) => dead::run(command),
+        Command::Sink(command) => sink::run(command),
         Command::Simulate(told) => simulate::run(&told),
         Command::Provider(command) => provider::run(command).map_err(Failure::other),
         Command::Config(command) => config::run(&command),

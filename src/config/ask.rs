@@ -16,18 +16,10 @@ const SECS_MAX: usize = 315_360_000;
 
 impl Check<'_> {
     pub(super) fn schedule(&mut self, table: &AskTable) -> Schedule {
-        let mut secs = |given: &Option<Spanned<u64>>, default, least| {
-            let secs = self.number(given.as_ref(), default, least..=SECS_MAX);
-            Duration::from_secs(secs as u64)
-        };
-        let (first, cap) = (secs(&table.first_secs, 10, 1), secs(&table.cap_secs, 900, 1));
-        let horizon = secs(&table.horizon_secs, 86_400, 1);
-        let watch = secs(&table.watch_secs, 86_400, 1);
-        if let Some(cap_secs) = table.cap_secs.as_ref().filter(|_| cap < first) {
-            let what = "the longest delay is shorter than the first one: make cap_secs at least \
-                        first_secs";
-            self.wrong(cap_secs.span(), what);
-        }
+        let first = self.seconds(table.first_secs.as_ref(), 10);
+        let cap = self.cap(table.cap_secs.as_ref(), 900, first);
+        let horizon = self.seconds(table.horizon_secs.as_ref(), 86_400);
+        let watch = self.seconds(table.watch_secs.as_ref(), 86_400);
         let watch_secs = u64::from(self.count(table.watch_days.as_ref(), 30, 0..=3650)) * 86_400;
         Schedule {
             first,
@@ -37,6 +29,27 @@ impl Check<'_> {
             watch,
             watch_answers: u32::try_from(watch_secs / watch.as_secs().max(1)).unwrap_or(u32::MAX),
         }
+    }
+
+    /// A time of at least a second.
+    pub(super) fn seconds(&mut self, given: Option<&Spanned<u64>>, default: usize) -> Duration {
+        Duration::from_secs(self.number(given, default, 1..=SECS_MAX) as u64)
+    }
+
+    /// The longest of delays that begin with a first one.
+    pub(super) fn cap(
+        &mut self,
+        given: Option<&Spanned<u64>>,
+        default: usize,
+        first: Duration,
+    ) -> Duration {
+        let cap = self.seconds(given, default);
+        if let Some(given) = given.filter(|_| cap < first) {
+            let what = "the longest delay is shorter than the first one: make cap_secs at least \
+                        first_secs";
+            self.wrong(given.span(), what);
+        }
+        cap
     }
 
     pub(super) fn limits(&mut self, table: &LimitsTable) -> Limits {
@@ -69,7 +82,7 @@ impl Check<'_> {
         })
     }
 
-    fn count(
+    pub(super) fn count(
         &mut self,
         given: Option<&Spanned<u64>>,
         default: usize,

@@ -117,7 +117,7 @@ impl Check<'_> {
         tables.iter().filter_map(|table| self.callback_secret(table, signature)).collect()
     }
 
-    fn callback_secret(
+    pub(super) fn callback_secret(
         &mut self,
         spanned: &Spanned<CallbackSecretTable>,
         signature: &Signature,

@@ -36,12 +36,8 @@ impl Effective {
     pub fn read(name: &str, text: &str, env: &BTreeMap<String, String>) -> Result<Self, Mistakes> {
         let table = file::read_table(text, env);
         let mut table = table.map_err(|mistake| Mistakes::in_file(name, text, vec![mistake]))?;
-        let sources: Vec<String> = match table.get("source") {
-            Some(Toml::Table(sources)) => sources.keys().cloned().collect(),
-            Some(_) | None => Vec::new(),
-        };
         for section in SECTIONS {
-            for path in paths(section, &sources) {
+            for path in paths(section, &names(&table, section)) {
                 fill(&mut table, &path, section.keys);
             }
         }
@@ -51,20 +47,20 @@ impl Effective {
     /// As a configuration file, in the order of the example.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let sources: Vec<String> = match self.0.get("source") {
-            Some(Toml::Table(sources)) => sources.keys().cloned().collect(),
-            Some(_) | None => Vec::new(),
-        };
-        let (of_source, others): (Vec<&Section>, Vec<&Section>) =
-            SECTIONS.iter().partition(|section| section.path[0] == "source");
+        let (named, others): (Vec<&Section>, Vec<&Section>) =
+            SECTIONS.iter().partition(|section| section.path.contains(&"*"));
         let mut text = String::new();
         for section in others {
             self.write(&mut text, &paths(section, &[])[0], section.keys);
         }
-        for source in sources {
-            for section in &of_source {
-                for path in paths(section, std::slice::from_ref(&source)) {
-                    self.write(&mut text, &path, section.keys);
+        for what in ["source", "sink"] {
+            let own = || named.iter().filter(|section| section.path[0] == what);
+            let names = own().next().map(|section| names(&self.0, section)).unwrap_or_default();
+            for name in names {
+                for section in own() {
+                    for path in paths(section, std::slice::from_ref(&name)) {
+                        self.write(&mut text, &path, section.keys);
+                    }
                 }
             }
         }
@@ -92,14 +88,22 @@ impl Effective {
     }
 }
 
-/// Where a section stands: once, or once in each source.
-fn paths(section: &Section, sources: &[String]) -> Vec<Vec<String>> {
-    let with = |source: &str| {
-        let part = |part: &&str| if *part == "*" { source.to_owned() } else { (*part).to_owned() };
+/// The names that are chosen for a section.
+fn names(table: &Table, section: &Section) -> Vec<String> {
+    match table.get(section.path[0]) {
+        Some(Toml::Table(named)) => named.keys().cloned().collect(),
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// Where a section stands: once, or once in each that has a name.
+fn paths(section: &Section, names: &[String]) -> Vec<Vec<String>> {
+    let with = |name: &str| {
+        let part = |part: &&str| if *part == "*" { name.to_owned() } else { (*part).to_owned() };
         section.path.iter().map(part).collect()
     };
     if section.path.contains(&"*") {
-        sources.iter().map(|source| with(source)).collect()
+        names.iter().map(|name| with(name)).collect()
     } else {
         vec![with("")]
     }

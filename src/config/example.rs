@@ -23,15 +23,19 @@ pub fn example() -> String {
 fn body() -> String {
     let mut text = String::new();
     for section in SECTIONS {
+        let is_sink = section.path[0] == "sink";
+        let name = if is_sink { "books" } else { "shop" };
         let path: Vec<&str> =
-            section.path.iter().map(|part| if *part == "*" { "shop" } else { *part }).collect();
-        // A blank line before the source; nothing else is long enough to need one.
-        let blank = if section.path == ["source", "*"] { "\n" } else { "" };
-        writeln!(text, "{blank}[{}]", path.join(".")).ok();
+            section.path.iter().map(|part| if *part == "*" { name } else { *part }).collect();
+        // A blank line before the source, and before the sink; nothing else is long enough to need one.
+        let blank = if section.path.len() == 2 { "\n" } else { "" };
+        // There is a source in every configuration, and a sink in those that have one.
+        let mark = if is_sink { "# " } else { "" };
+        writeln!(text, "{blank}{mark}[{}]", path.join(".")).ok();
         for key in section.keys {
             let line = match key.value {
                 Value::Must(value) | Value::Usual(value) | Value::Default(value) => {
-                    format!("{} = {value}", key.name)
+                    format!("{mark}{} = {value}", key.name)
                 }
                 Value::Unset(value) => format!("# {} = {value}", key.name),
             };

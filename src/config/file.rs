@@ -23,6 +23,7 @@ pub(super) struct File {
     pub stop: StopTable,
     pub providers: ProvidersTable,
     pub source: BTreeMap<Spanned<String>, Spanned<SourceTable>>,
+    pub sink: BTreeMap<Spanned<String>, Spanned<SinkTable>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,6 +152,50 @@ pub(super) struct LimitsTable {
     pub burst: Option<Spanned<u64>>,
     pub hints_per_second: Option<Spanned<u64>>,
     pub hint_burst: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SinkTable {
+    pub kind: Spanned<SinkKind>,
+    pub url: Option<Spanned<String>>,
+    #[serde(default)]
+    pub secrets: Vec<Spanned<CallbackSecretTable>>,
+    pub exchange: Option<Spanned<String>>,
+    pub sources: Option<Vec<Spanned<String>>>,
+    pub types: Option<Vec<Spanned<String>>>,
+    pub allow_private: Option<Spanned<bool>>,
+    pub timeout_secs: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub retry: RetryTable,
+    #[serde(default)]
+    pub limits: SinkLimitsTable,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SinkKind {
+    Http,
+    Amqp,
+}
+
+/// When what a sink did not take is tried again.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RetryTable {
+    pub first_secs: Option<Spanned<u64>>,
+    pub factor: Option<Spanned<u64>>,
+    pub cap_secs: Option<Spanned<u64>>,
+    pub horizon_secs: Option<Spanned<u64>>,
+}
+
+/// How often a sink is told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SinkLimitsTable {
+    pub requests_per_second: Option<Spanned<u64>>,
+    pub burst: Option<Spanned<u64>>,
+    pub in_flight_max: Option<Spanned<u64>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -2,6 +2,7 @@
 //! nobody says. The schema, the example and what `pawl config print` shows are made of this list; tests
 //! hold it against what the file is really read into.
 
+use super::sink_keys::{LIMITS, RETRY, SINK};
 use super::source_keys::SOURCE;
 
 /// What may stand at a key.
@@ -29,6 +30,10 @@ pub(super) enum Shape {
     Numbers,
     /// `"always"`, `"never"`, or conditions.
     Confirm,
+    /// A list of texts.
+    List,
+    /// `true` or `false`.
+    Flag,
 }
 
 /// What is written at a key, as TOML.
@@ -90,7 +95,7 @@ pub(super) const fn unset(
 }
 
 /// Ten years, in seconds.
-const SECS_MAX: u64 = 315_360_000;
+pub(super) const SECS_MAX: u64 = 315_360_000;
 
 /// All of it, in the order in which it is shown.
 pub(super) const SECTIONS: &[Section] = &[
@@ -277,6 +282,17 @@ pub(super) const SECTIONS: &[Section] = &[
             key("hint_burst", Shape::Number(1, 10_000), "5", "of those at once"),
         ],
     },
+    Section {
+        path: &["sink", "*"],
+        about: "One place where changes and effects are delivered.",
+        keys: SINK,
+    },
+    Section {
+        path: &["sink", "*", "retry"],
+        about: "When what the sink did not take is tried again.",
+        keys: RETRY,
+    },
+    Section { path: &["sink", "*", "limits"], about: "How often the sink is told.", keys: LIMITS },
 ];
 
 #[cfg(test)]
@@ -354,5 +370,8 @@ pub(super) mod tests {
         assert_eq!(fields::<file::AskTable>(), listed(&["source", "*", "ask"]));
         assert_eq!(fields::<file::FeedTable>(), listed(&["source", "*", "feed"]));
         assert_eq!(fields::<file::LimitsTable>(), listed(&["source", "*", "limits"]));
+        assert_eq!(fields::<file::SinkTable>(), listed(&["sink", "*"]));
+        assert_eq!(fields::<file::RetryTable>(), listed(&["sink", "*", "retry"]));
+        assert_eq!(fields::<file::SinkLimitsTable>(), listed(&["sink", "*", "limits"]));
     }
 }

@@ -12,6 +12,8 @@ mod keys;
 mod schema;
 mod schema_signature;
 mod secret;
+mod sink;
+mod sink_keys;
 mod source;
 mod source_keys;
 mod trial;
@@ -28,6 +30,7 @@ pub use effective::Effective;
 pub use example::example;
 pub use file::LogFormat;
 pub use schema::schema;
+pub use sink::{Sink, Wants, Way};
 pub use source::{FeedSchedule, Limits, Source};
 pub use trial::{TRIAL, trial};
 
@@ -60,6 +63,8 @@ pub struct Config {
     pub grace: Duration,
     /// The sources, by name.
     pub sources: BTreeMap<String, Source>,
+    /// Where changes and effects are delivered, by name.
+    pub sinks: BTreeMap<String, Sink>,
 }
 
 /// Where callbacks wait and orders are kept: exactly two forms.
@@ -254,6 +259,7 @@ impl Check<'_> {
         let grace_secs = self.number(file.stop.grace_secs.as_ref(), 25, 0..=3600);
         let providers = self.providers(file.providers.dir.as_ref());
         let sources = self.sources(file, &providers);
+        let sinks = self.sinks(file, form.as_ref());
         Some(Config {
             file: name.to_owned(),
             form: form?,
@@ -264,6 +270,7 @@ impl Check<'_> {
             log_level,
             grace: Duration::from_secs(grace_secs as u64),
             sources,
+            sinks,
         })
     }
 

@@ -11,7 +11,8 @@ pub fn schema() -> Json {
     let sections = SECTIONS.iter().filter(|section| section.path.len() == 1);
     let mut properties: Map<String, Json> =
         sections.map(|section| (section.path[0].to_owned(), table(section))).collect();
-    properties.insert("source".to_owned(), sources());
+    properties.insert("source".to_owned(), named("source", "The sources, by name.", 1));
+    properties.insert("sink".to_owned(), named("sink", "The sinks, by name.", 0));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Pawl's configuration",
@@ -23,14 +24,15 @@ pub fn schema() -> Json {
     })
 }
 
-fn sources() -> Json {
-    let source = SECTIONS.iter().find(|section| section.path == ["source", "*"]);
+/// Tables with names that are chosen.
+fn named(what: &str, about: &str, least: u8) -> Json {
+    let section = SECTIONS.iter().find(|section| section.path == [what, "*"]);
     json!({
-        "description": "The sources, by name.",
+        "description": about,
         "type": "object",
-        "minProperties": 1,
+        "minProperties": least,
         "propertyNames": { "pattern": "^[a-z0-9_-]{1,64}$" },
-        "additionalProperties": source.map(table),
+        "additionalProperties": section.map(table),
     })
 }
 
@@ -63,6 +65,8 @@ fn property(key: &Key) -> Json {
             json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/callback_secret" } })
         }
         Shape::Signature => signature(),
+        Shape::List => json!({ "type": "array", "items": { "type": "string" } }),
+        Shape::Flag => json!({ "type": "boolean" }),
         Shape::Secrets => by_name(json!({ "$ref": "#/$defs/secret" })),
         Shape::Texts => by_name(json!({ "type": "string" })),
         Shape::Words(words) => by_name(json!({ "enum": words })),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::file::{AmountWord, File, SecretTable, SourceTable, UnregisteredWord};
+use super::sink::is_name;
 use super::{Check, did_you_mean};
 use crate::order::amount::{Amount, Currency};
 use crate::order::asking::Schedule;
@@ -137,12 +138,7 @@ impl Check<'_> {
         providers: &BTreeMap<String, Provider>,
     ) -> Option<Source> {
         let table = spanned.get_ref();
-        let is_name = (1..=64).contains(&name.get_ref().len())
-            && name
-                .get_ref()
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
-        if !is_name {
+        if !is_name(name.get_ref()) {
             let what = format!(
                 "`{}` is no name of a source: write lower-case letters, digits, `_` and `-`; it \
                  stands in the callback URL",

@@ -13,11 +13,13 @@ use prometheus::{
 
 use super::catalogue::Catalogue;
 use super::feeds::FeedMetrics;
+use super::sinks::SinkMetrics;
 use crate::clock::Clock;
 use crate::order::standing::AttentionCode;
 use crate::order::timestamp::Timestamp;
 use crate::poll::outcome::Outcome as AskOutcome;
 use crate::queue::Queue;
+use crate::relay::told::Told;
 use crate::reload::Outcome as Reload;
 use crate::store::Store;
 use crate::work::apply::Outcome;
@@ -67,6 +69,7 @@ pub struct Metrics {
     up: IntGaugeVec,
     asks: IntCounterVec,
     feeds: FeedMetrics,
+    sinks: SinkMetrics,
     ask_seconds: HistogramVec,
     missed: IntCounterVec,
     awaited: IntGaugeVec,
@@ -151,6 +154,7 @@ impl Metrics {
                 "Questions to providers about one order, by what came of them.",
             )?,
             feeds: FeedMetrics::new(&all)?,
+            sinks: SinkMetrics::new(&all)?,
             ask_seconds: all.times(
                 "pawl_ask_duration_seconds",
                 "From a question to a provider until its answer is on the queue, or is given up.",
@@ -201,6 +205,11 @@ impl Metrics {
     /// Counts a question for a page of a feed.
     pub fn count_feed_page(&self, source: &str, outcome: &AskOutcome) {
         self.feeds.count_page(source, outcome);
+    }
+
+    /// Counts an attempt to tell a sink, and measures how long it took.
+    pub fn count_delivery(&self, sink: &str, told: &Told, took: Duration) {
+        self.sinks.count_delivery(sink, told, took);
     }
 
     /// Counts callbacks that never came.
@@ -276,6 +285,7 @@ impl Metrics {
         let waits = reading.list_waits(at.sources).await?;
         let pauses = reading.list_pauses().await?;
         let feeds = reading.list_feeds().await?;
+        let (sinks, lines) = (reading.list_sinks().await?, reading.count_lines().await?);
         let now = reading.now(at.clock).await?;
         reading.rollback().await?;
         // What was only true of sources that are gone is not said any more.
@@ -283,6 +293,7 @@ impl Metrics {
             gauges.reset();
         }
         self.feeds.set_lags(&feeds, at.sources, now);
+        self.sinks.set(&sinks, &lines, now);
         self.awaited.reset();
         for wait in waits {
             let source = [wait.source.as_str()];

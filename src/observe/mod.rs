@@ -6,3 +6,4 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod notify;
+mod sinks;

@@ -114,6 +114,8 @@ pub struct Decision {
     pub standing: Standing,
     /// The heads that moved.
     pub moves: Vec<Move>,
+    /// It was not final before, and is now.
+    pub became_final: bool,
     /// What leaves, in this order.
     pub effects: Vec<Effect>,
     /// Why the provider should be asked, where it should.
@@ -138,13 +140,14 @@ pub fn decide(rules: &Rules, order: &Order, report: &Report, seen: Seen) -> Deci
     let after = Standing::of(rules, &joined, now);
     let taught = facts_differ(order, &joined);
     let moves = find_moves(&before, &after);
+    let became_final = after.is_final && !before.is_final;
     let compensations = find_compensations(order, &joined, &after);
     let is_compensated = !compensations.is_empty();
     let (verdict, reason) = judge(rules, &before, &after, report, seen, taught, is_compensated);
     let ask = find_ask(rules, &joined, &after, report, seen);
     let mut effects = take_due(&mut joined, &after);
     effects.extend(compensations);
-    Decision { verdict, reason, order: joined, standing: after, moves, effects, ask }
+    Decision { verdict, reason, order: joined, standing: after, moves, became_final, effects, ask }
 }
 
 /// Judges an order again without news: the time that it had to wait for has come, or its rules
@@ -196,6 +199,7 @@ fn decide_hint(order: &Order, standing: Standing) -> Decision {
         order: order.clone(),
         standing,
         moves: Vec::new(),
+        became_final: false,
         effects: Vec::new(),
         ask: Some("an unverified callback came".to_owned()),
     }

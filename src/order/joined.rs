@@ -106,6 +106,13 @@ pub struct Operation {
 }
 
 impl Order {
+    /// The id that people know it by: the integrator's, or the first of the others where that is not known.
+    #[must_use]
+    pub fn main_id(&self) -> Option<&OrderId> {
+        let own = self.names.iter().find(|(_, role)| **role == Role::Merchant);
+        own.or(self.names.iter().next()).map(|(id, _)| id)
+    }
+
     /// Takes in everything that a provider said, also what is behind: a late report may be the only
     /// one that carries an amount or an id.
     pub fn join_said(&mut self, machine: &Machine, report: &Report, said: &Said) {

@@ -6,6 +6,7 @@
 //! - [`standing`]: where an order stands, worked out in `judge`, `known`, `fit` and `remainder`: its `heads`, its [`position`], what
 //!   holds its effects back, and what is `due`.
 //! - [`asking`]: when the provider is asked about an order.
+//! - [`notice`]: what sinks are told of it.
 //! - [`silence`]: a callback that has not come although the answer had the news.
 //! - [`mod@decide`]: one report, one order, one decision; [`resolve`]: what a person may decide.
 
@@ -23,6 +24,7 @@ mod judge;
 mod known;
 pub mod machine;
 pub mod name;
+pub mod notice;
 pub mod position;
 mod remainder;
 pub mod report;

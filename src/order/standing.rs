@@ -99,18 +99,28 @@ pub enum AttentionCode {
     Identity,
     /// It stayed open although the provider answered for the whole horizon.
     Unresolved,
+    /// A sink did not take what it was told of it for the whole horizon. Nothing of the order itself: who
+    /// delivers says so.
+    SinkStopped,
 }
 
 impl AttentionCode {
     /// Every code.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Judgement,
         Self::Conflict,
         Self::Mismatch,
         Self::UnknownStatus,
         Self::Identity,
         Self::Unresolved,
+        Self::SinkStopped,
     ];
+
+    /// The code of this name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
 
     /// The name in JSON, SQL and metrics.
     #[must_use]
@@ -122,6 +132,7 @@ impl AttentionCode {
             Self::UnknownStatus => "unknown_status",
             Self::Identity => "identity",
             Self::Unresolved => "unresolved",
+            Self::SinkStopped => "sink_stopped",
         }
     }
 }

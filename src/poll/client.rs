@@ -58,8 +58,13 @@ pub fn client(source: &Source) -> reqwest::Result<Client> {
 /// # Errors
 /// Why nothing does.
 pub async fn reach(source: &Source, base_url: &str) -> Result<StatusCode, String> {
-    let client = client(source).map_err(describe)?;
-    client.head(base_url).send().await.map(|response| response.status()).map_err(describe)
+    let client = client(source).map_err(|error| describe(error, DEADLINE))?;
+    client
+        .head(base_url)
+        .send()
+        .await
+        .map(|response| response.status())
+        .map_err(|error| describe(error, DEADLINE))
 }
 
 /// What a provider replied to a question.
@@ -87,8 +92,8 @@ pub(super) async fn fetch(
     now: Timestamp,
 ) -> Result<Reply, Outcome> {
     let response = send(client, base_url, question).await;
-    let response = response.map_err(|error| Outcome::Unreachable(describe(error)))?;
-    let (status, said_at) = (response.status(), date(response.headers()));
+    let response = response.map_err(|error| Outcome::Unreachable(describe(error, DEADLINE)))?;
+    let (status, said_at) = (response.status(), said_at(response.headers()));
     let retry_after = retry_after(response.headers(), said_at.unwrap_or(now));
     let headers = take_headers(response.headers());
     let is_read = status.is_success() || errors.needs_body(status.as_u16());
@@ -189,15 +194,15 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Outcome> {
                 return Err(Outcome::Unreadable(what));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Err(error) => return Err(Outcome::Unreachable(describe(error))),
+            Err(error) => return Err(Outcome::Unreachable(describe(error, DEADLINE))),
         }
     }
 }
 
 /// What went wrong, with its causes and without the URL, which may name an order.
-fn describe(error: reqwest::Error) -> String {
+pub(crate) fn describe(error: reqwest::Error, deadline: Duration) -> String {
     if error.is_timeout() {
-        return format!("it took longer than {} s", DEADLINE.as_secs());
+        return format!("it took longer than {} s", deadline.as_secs());
     }
     let error = anyhow::Error::new(error.without_url());
     format!("{error:#}").chars().take(200).collect()
@@ -210,7 +215,8 @@ fn take_headers(headers: &HeaderMap) -> Headers {
     headers.iter().map(line).collect()
 }
 
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
+/// When an answer was given, by the clock of who gave it.
+pub(crate) fn said_at(headers: &HeaderMap) -> Option<Timestamp> {
     http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
@@ -221,7 +227,7 @@ pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
 
 /// How long to wait (RFC 9110, 10.2.3): seconds, or a date, which is compared with the one that the same
 /// clock gave the answer.
-fn retry_after(headers: &HeaderMap, said_at: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, said_at: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(secs) = text.parse::<u64>() {
         return Some(Duration::from_secs(secs));

@@ -10,7 +10,6 @@
 //!   else is no information: it moves no order, and closes none.
 //! - No transaction waits for the network.
 
-pub mod budget;
 pub mod caller;
 pub mod client;
 mod clock_watch;

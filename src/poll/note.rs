@@ -32,7 +32,7 @@ pub(super) async fn note_budget(
     let mut budget = transaction.lock_budget(name, &Budget::full(limits, now)).await?;
     budget.fill(limits, now);
     let before = budget.clone();
-    budget.note(key, outcome, began_at, now);
+    budget.note(key, &outcome.came(), began_at, now);
     if budget != before {
         transaction.write_budget(name, &budget).await?;
         log_pause(name, &before, &budget);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::budget::Came;
 use crate::order::timestamp::Timestamp;
 
 /// What came of an ask.
@@ -74,6 +75,22 @@ impl Outcome {
             Self::Unreachable(_) => "unreachable",
             Self::Unqueued => "unqueued",
             Self::Unaskable(_) => "unaskable",
+        }
+    }
+
+    /// What it says about the provider.
+    #[must_use]
+    pub fn came(&self) -> Came {
+        match self {
+            Self::Answered(_) | Self::NotFound | Self::Unqueued => Came::Well,
+            Self::Throttled { retry_after: Some(after), .. } => {
+                Came::Later(*after, self.to_string())
+            }
+            Self::Throttled { .. }
+            | Self::Forbidden(_)
+            | Self::Unreadable(_)
+            | Self::Unreachable(_) => Came::Badly(self.to_string()),
+            Self::Unaskable(_) => Came::Unasked,
         }
     }
 

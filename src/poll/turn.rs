@@ -10,7 +10,7 @@ use super::note::note_budget;
 use super::outcome::{Answer, Outcome};
 use super::{LEASE, Poller};
 use crate::order::asking::News;
-use crate::order::name::{OrderId, Role};
+use crate::order::name::OrderId;
 use crate::order::report::Origin;
 use crate::order::timestamp::Timestamp;
 use crate::pause::Pauses;
@@ -212,9 +212,7 @@ impl Poller {
 
     fn log(&self, turn: &Turn, outcome: &Outcome) {
         let source = self.source.name.as_str();
-        let names = &turn.due.order.names;
-        let own = names.iter().find(|(_, role)| **role == Role::Merchant).or(names.iter().next());
-        let order = own.map(|(id, _)| id.as_str()).unwrap_or_default();
+        let order = turn.due.order.main_id().map_or("", OrderId::as_str);
         let (lag, what) = (turn.due.asking.next_at, outcome.as_str());
         let late_ms = lag.map_or(0, |at| turn.began_at.since(at).as_millis());
         if outcome.is_information() || turn.is_strangers() {

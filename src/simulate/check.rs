@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use super::books::Books;
 use super::found::{Found, load};
+use super::ledgers::compare;
 use super::money::Ledger;
+use super::outcome::Outcome;
 use super::plan::Plan;
 use super::{Counts, Shared, integrator};
 use crate::config::Source;
@@ -19,95 +22,6 @@ use crate::store::{EventRow, LetterFilter, Store, StoreError};
 
 /// How many dead letters are looked at.
 const PAGE: i64 = 500;
-
-/// How many findings are told in words.
-const TOLD_MAX: usize = 20;
-
-/// What a run came to.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Callbacks that were sent.
-    pub sent: u64,
-    /// Of those, how many were answered 2xx.
-    pub accepted: u64,
-    /// Of those, how many were answered otherwise, by status; 0 is no answer at all.
-    pub refused: BTreeMap<u16, u64>,
-    /// What all reports turned out to be.
-    pub verdicts: BTreeMap<&'static str, u64>,
-    /// Orders that the daemon knows.
-    pub orders: u64,
-    /// Of those, how many are final.
-    pub finals: u64,
-    /// Of those, how many wait for a person.
-    pub attention: u64,
-    /// Questions that the provider was asked.
-    pub asked: u64,
-    /// Orders whose final status an answer had, and no callback.
-    pub found_by_polling: u64,
-    /// Orders of whose final status no callback was ever answered 2xx.
-    pub missed: u64,
-    /// Callbacks that were answered 2xx and are nowhere.
-    pub lost: u64,
-    /// Counters that were issued above the ledger.
-    pub doubled: u64,
-    /// Moves of an order to a status that is not forward-valid from the one before.
-    pub backwards: u64,
-    /// Orders that came to something else than the ledger.
-    pub diverged: u64,
-    /// Callbacks of somebody else that were accepted, questions that made no sense, and orders that could not
-    /// be registered.
-    pub trespasses: u64,
-    /// Questions that came although the provider had said to come later.
-    pub asked_too_early: u64,
-    /// The first of what is wrong, in words.
-    pub findings: Vec<String>,
-}
-
-impl Outcome {
-    /// Whether every promise was held.
-    #[must_use]
-    pub fn is_ok(&self) -> bool {
-        self.lost == 0
-            && self.doubled == 0
-            && self.backwards == 0
-            && self.diverged == 0
-            && self.trespasses == 0
-            && self.asked_too_early == 0
-            && self.found_by_polling == self.missed
-    }
-
-    /// Adds another's.
-    pub fn add(&mut self, other: Self) {
-        for (status, count) in other.refused {
-            *self.refused.entry(status).or_default() += count;
-        }
-        for (verdict, count) in other.verdicts {
-            *self.verdicts.entry(verdict).or_default() += count;
-        }
-        self.sent += other.sent;
-        self.accepted += other.accepted;
-        self.orders += other.orders;
-        self.finals += other.finals;
-        self.attention += other.attention;
-        self.asked += other.asked;
-        self.found_by_polling += other.found_by_polling;
-        self.missed += other.missed;
-        self.lost += other.lost;
-        self.doubled += other.doubled;
-        self.backwards += other.backwards;
-        self.diverged += other.diverged;
-        self.trespasses += other.trespasses;
-        self.asked_too_early += other.asked_too_early;
-        self.findings.extend(other.findings);
-        self.findings.truncate(TOLD_MAX);
-    }
-
-    fn find(&mut self, what: String) {
-        if self.findings.len() < TOLD_MAX {
-            self.findings.push(what);
-        }
-    }
-}
 
 /// Whether every order is where it will stay: final, or a person is asked; and none is asked about. Not
 /// those that do not exist.
@@ -142,6 +56,7 @@ pub async fn check(
     shared: &Shared,
     source: &Source,
     store: &Store,
+    books: &[Books],
     now: Timestamp,
 ) -> Result<Outcome, StoreError> {
     let counts = &shared.counts;
@@ -183,6 +98,7 @@ pub async fn check(
         }
         check_order(shared, plan, found.get(&plan.order_id), &mut outcome);
     }
+    compare(shared, &found, books, &mut outcome);
     // Nobody made any other orders: one that is there all the same hides what belongs elsewhere.
     for id in found.keys().filter(|id| !shared.is_known(id)) {
         outcome.diverged += 1;
@@ -285,10 +201,8 @@ fn check_order(shared: &Shared, plan: &Plan, found: Option<&Found>, outcome: &mu
         false => Decimal::ZERO,
     };
     check_doubled(plan, &issued, &said, booked, outcome);
-    let is_contradicted =
-        plan.lie.is_some() && order.attention.iter().any(|code| code == "conflict");
-    // What was claimed besides keeps the money where it is until a person looks.
-    let is_waiting = shared.is_settled(plan) && !order.standing.holds.is_empty();
+    let is_contradicted = is_contradicted(plan, order);
+    let is_waiting = is_waiting(shared, plan, order);
     let status = order.standing.status.as_ref().map(Status::as_str);
     let why = if plan.is_ghost {
         (status.is_some() || !issued.is_empty()).then(|| "it does not exist".to_owned())
@@ -307,8 +221,22 @@ fn check_order(shared: &Shared, plan: &Plan, found: Option<&Found>, outcome: &mu
     }
 }
 
+fn is_contradicted(plan: &Plan, order: &Found) -> bool {
+    plan.lie.is_some() && order.attention.iter().any(|code| code == "conflict")
+}
+
+/// What was claimed besides keeps the money where it is until a person looks.
+fn is_waiting(shared: &Shared, plan: &Plan, order: &Found) -> bool {
+    shared.is_settled(plan) && !order.standing.holds.is_empty()
+}
+
+/// Whether an order must have come to what the provider's ledger says.
+pub(super) fn is_certain(shared: &Shared, plan: &Plan, order: &Found) -> bool {
+    !plan.is_ghost && !is_contradicted(plan, order) && !is_waiting(shared, plan, order)
+}
+
 /// What was issued of each counter: the sum of all effects, so that one that left twice counts twice.
-fn issued(order: &Found) -> BTreeMap<String, Decimal> {
+pub(super) fn issued(order: &Found) -> BTreeMap<String, Decimal> {
     let mut issued: BTreeMap<String, Decimal> = BTreeMap::new();
     for effect in &order.effects {
         let amount: Decimal = effect.amount.parse().unwrap_or(Decimal::MAX);

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use uuid::Uuid;
 
-use super::check::{Outcome, check, has_converged};
+use super::check::{check, has_converged};
+use super::ledgers::Ledgers;
+use super::outcome::Outcome;
 use super::protocols::{self, Protocol};
 use super::{Counts, Faults, Options, Peer, Shared, Simulation};
 use crate::clock::Clock;
@@ -131,7 +133,9 @@ pub async fn run(
     }
     let addresses = ports.iter().map(|port| Ok(port.local_addr()?.to_string()));
     let addresses = addresses.collect::<anyhow::Result<Vec<_>>>()?;
-    let config = own.config(demo, &addresses)?;
+    let names: Vec<String> = PARTIES.iter().map(|party| own.source_name(party)).collect();
+    let ledgers = Ledgers::start(demo, &own.prefix, &own.env, &names).await?;
+    let config = own.config(demo, &addresses, &ledgers)?;
     let daemon = Daemon::start(&config, &Roles::all(), Clock::default()).await?;
     begun(&daemon);
     let mut simulations = Vec::new();
@@ -158,24 +162,30 @@ pub async fn run(
         tokio::time::sleep(LOOK.min(heal_at.saturating_sub(began.elapsed()))).await;
     }
     simulations.iter().for_each(Simulation::heal);
+    ledgers.heal();
     let give_up_at = Instant::now() + PATIENCE;
     let mut has_converged = false;
     while !has_converged && Instant::now() < give_up_at {
         watch(progress(&shared, began, true));
         tokio::time::sleep(LOOK).await;
-        has_converged = is_over(&daemon, &store, &config, &mut simulations).await?;
+        has_converged = is_over(&daemon, &store, &config, &mut simulations).await?
+            && ledgers.are_complete(&store).await?;
     }
     let (mut outcome, mut by_source) = (Outcome::default(), Vec::new());
+    let books = ledgers.books();
     for (party, shared) in PARTIES.iter().zip(&shared) {
         let now = Clock::default().now();
-        let of_source = check(shared, source(&config, &shared.peer.source)?, &store, now).await?;
+        let source = source(&config, &shared.peer.source)?;
+        let of_source = check(shared, source, &store, &books, now).await?;
         by_source.push((party.name, of_source.clone()));
         outcome.add(of_source);
     }
     if !has_converged {
         outcome.findings.insert(0, format!("not everything came right within {PATIENCE:?}"));
     }
+    ledgers.note(&mut outcome);
     let took = began.elapsed();
+    ledgers.stop(&store).await?;
     drop(store);
     daemon.stop().await?;
     for simulation in simulations {
@@ -250,7 +260,7 @@ impl Own {
         Self {
             folder: std::env::temp_dir().join(format!("pawl-demo-{id}")),
             prefix: format!("pawl-demo-{}", &id[16..]),
-            env: secrets.collect(),
+            env: secrets.chain([Ledgers::secret()]).collect(),
         }
     }
 
@@ -277,7 +287,12 @@ impl Own {
         format!("{}-{}", party.name, &self.prefix["pawl-demo-".len()..])
     }
 
-    fn config(&self, demo: &Demo, addresses: &[String]) -> anyhow::Result<Config> {
+    fn config(
+        &self,
+        demo: &Demo,
+        addresses: &[String],
+        ledgers: &Ledgers,
+    ) -> anyhow::Result<Config> {
         let mut text = match &demo.urls {
             None => {
                 std::fs::create_dir_all(&self.folder)
@@ -331,6 +346,7 @@ impl Own {
                 protocol.name()
             ));
         }
+        text.push_str(ledgers.config());
         Ok(Config::read("the demonstration", &text, &self.env)?)
     }
 

@@ -1,9 +1,10 @@
 //! What the daemon made of a source's orders, read from its store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
 
 use crate::config::Source;
-use crate::order::name::Role;
 use crate::order::standing::Standing;
 use crate::order::timestamp::Timestamp;
 use crate::store::{EffectRow, Filter, OrderRow, Store, StoreError, Transaction};
@@ -17,6 +18,8 @@ pub(super) struct Found {
     pub standing: Standing,
     pub effects: Vec<EffectRow>,
     pub attention: Vec<String>,
+    /// Its key, and those of orders that turned out to be it.
+    pub keys: Vec<Uuid>,
 }
 
 /// The daemon's orders of a source, by the integrator's id; by another one where that is not known.
@@ -35,10 +38,8 @@ pub(super) async fn load(
         before = rows.last().map(|row| row.key);
         for row in rows {
             let order = load_one(source, &mut reading, row, now).await?;
-            let names = &order.row.order.names;
-            let own = names.iter().find(|(_, role)| **role == Role::Merchant);
-            if let Some((id, _)) = own.or(names.iter().next()) {
-                found.insert(id.to_string(), order);
+            if let Some(id) = order.row.order.main_id().map(ToString::to_string) {
+                found.insert(id, order);
             }
         }
         if before.is_none() {
@@ -58,5 +59,8 @@ async fn load_one(
     let effects = reading.list_effects(row.key).await?;
     let attention = reading.list_attention(row.key).await?;
     let attention = attention.into_iter().map(|attention| attention.code).collect();
-    Ok(Found { row, standing, effects, attention })
+    let lines = reading.list_lines(row.key).await?;
+    let keys: BTreeSet<Uuid> = lines.iter().map(|line| line.key).chain([row.key]).collect();
+    let keys = keys.into_iter().collect();
+    Ok(Found { row, standing, effects, attention, keys })
 }

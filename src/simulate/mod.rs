@@ -6,12 +6,16 @@
 //! down a second time.
 
 pub mod answers;
+pub mod books;
 pub mod callbacks;
 pub mod check;
 pub mod demo;
 mod found;
 pub mod integrator;
+mod ledgers;
+pub mod merchant;
 pub mod money;
+pub mod outcome;
 pub mod plan;
 pub mod protocols;
 

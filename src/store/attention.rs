@@ -23,7 +23,8 @@ pub struct AttentionRow {
 }
 
 impl Transaction {
-    /// Makes orders' attention what it now is. What was there before keeps its time.
+    /// Makes orders' attention what it now is. What was there before keeps its time; what a sink did not take
+    /// is left alone.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -51,7 +52,8 @@ impl Transaction {
                 let keys: Vec<&str> = rows.keys().map(|(_, key)| *key).collect();
                 sqlx::query(
                     "-- attention.end
-                     delete from attention a where a.order_key = any($1) and not exists (
+                     delete from attention a
+                     where a.order_key = any($1) and a.code <> 'sink_stopped' and not exists (
                          select from unnest($2::uuid[], $3::text[]) w (order_key, key)
                          where w.order_key = a.order_key and w.key = a.key)",
                 )
@@ -91,7 +93,7 @@ impl Transaction {
         let keys: Vec<&str> = attention.iter().map(|attention| attention.key.as_str()).collect();
         sqlx::query(
             "-- attention.end
-             delete from attention where order_key = ?
+             delete from attention where order_key = ? and code <> 'sink_stopped'
                  and key not in (select value from json_each(?))",
         )
         .bind(order)
@@ -132,6 +134,37 @@ impl Transaction {
                 query.fetch_all(&mut **transaction).await?.iter().map(shown).collect()
             }
         }
+    }
+
+    /// What waits for a person about orders, which are locked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn attention_of(
+        &mut self,
+        orders: &[Uuid],
+    ) -> Result<BTreeMap<Uuid, Vec<AttentionRow>>, StoreError> {
+        let mut found = BTreeMap::new();
+        match self {
+            Self::Sqlite(_) => {
+                for order in orders {
+                    found.insert(*order, self.list_attention(*order).await?);
+                }
+            }
+            Self::Postgres(_) if orders.is_empty() => {}
+            Self::Postgres(transaction) => {
+                let query = sqlx::query(
+                    "-- attention.attention_of
+                     select code, key, text, since, order_key from attention where order_key = any($1)
+                     order by since, key",
+                )
+                .bind(orders);
+                for row in query.fetch_all(&mut **transaction).await? {
+                    found.entry(row.uuid(4)?).or_insert_with(Vec::new).push(shown(&row)?);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// How many things wait for a person, by code.

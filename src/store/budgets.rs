@@ -6,7 +6,7 @@ use super::row::StoredRow;
 use super::{StoreError, Transaction, exactly};
 use crate::order::timestamp::Timestamp;
 
-/// What a source has left, and what went wrong there. What follows from it is in `poll::budget`.
+/// What a source has left, and what went wrong there. What follows from it is in `budget`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Millionths of a request that were there at `filled_at`.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{Loaded, StoreError, Transaction, exactly};
 
 /// Of the order `$1` that stays and the order `$2` that goes, in this order. Both dialects read them.
-const BY_KEYS: [&str; 4] = [
+const BY_KEYS: [&str; 6] = [
     "-- merge.names
      update order_ids set order_key = $1 where order_key = $2",
     "-- merge.repeated_events: both knew the event
@@ -17,6 +17,12 @@ const BY_KEYS: [&str; 4] = [
          and event_id in (select event_id from events where order_key = $1)",
     "-- merge.bodies
      update event_bodies set order_key = $1 where order_key = $2",
+    // What a sink did not take stays a matter for a person; all else is judged anew.
+    "-- merge.drop_attention
+     delete from attention where order_key = $2 and (code <> 'sink_stopped'
+         or key in (select key from attention where order_key = $1))",
+    "-- merge.attention
+     update attention set order_key = $1 where order_key = $2",
 ];
 
 /// Effects keep their identity, which was made of the key that they were issued under.
@@ -27,8 +33,9 @@ const BY_OFFSET: [&str; 2] = [
      update effects set order_key = $1, seq = seq + $3 where order_key = $2",
 ];
 
-const DROP_ATTENTION: &str = "-- merge.drop_attention
-    delete from attention where order_key = $1";
+/// Notices keep the key that they name: those of the order that goes are delivered first.
+const REMEMBER: &str = "-- merge.remember
+    insert into order_merges (into_key, from_key) values ($1, $2)";
 
 const DELETE_ORDER: &str = "-- merge.delete_order
     delete from orders where key = $1 and version = $2";
@@ -44,9 +51,13 @@ macro_rules! merge {
             let query = sqlx::query(statement).bind($into).bind($from.key).bind(offset);
             query.execute(&mut **$transaction).await?;
         }
-        sqlx::query(DROP_ATTENTION).bind($from.key).execute(&mut **$transaction).await?;
         let query = sqlx::query(DELETE_ORDER).bind($from.key).bind($from.version);
-        query.execute(&mut **$transaction).await?.rows_affected()
+        let deleted = query.execute(&mut **$transaction).await?.rows_affected();
+        if deleted > 0 {
+            let query = sqlx::query(REMEMBER).bind($into).bind($from.key);
+            query.execute(&mut **$transaction).await?;
+        }
+        deleted
     }};
 }
 

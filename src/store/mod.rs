@@ -4,8 +4,8 @@
 //! Invariants
 //! - A write states its precondition, and the number of rows that it changed is checked.
 //! - Database work is never cancelled half-way: whoever may be dropped (a request) spawns it.
-//! - One lock order for all writers: budgets, feeds, dead letters, ids, orders, then what belongs to
-//!   orders, each sorted by its key; hints last. What belongs to an order is written by who holds the
+//! - One lock order for all writers: budgets, sinks, feeds, dead letters, ids, orders, then what belongs to
+//!   orders, the lines of sinks among it, each sorted by its key; hints last. What belongs to an order is written by who holds the
 //!   order's lock.
 //! - A transaction never waits for the network: what it needs from elsewhere is there before it begins.
 //! - Verdict, event and effect are of one transaction, and on the primary. Nothing is found by a number
@@ -30,14 +30,18 @@ mod events;
 mod feeds;
 mod hint_asks;
 mod hints;
+mod lines;
 mod listing;
 mod merge;
 mod names;
 mod orders;
+mod outbox;
 pub mod postgres;
 mod row;
 mod schema;
+mod sinks;
 pub mod sqlite;
+mod stops;
 mod waits;
 
 pub use asks::{BegunAsk, DueAsk, Lane};
@@ -52,10 +56,13 @@ pub use events::{EventRow, KnownEvent, NewEvent, Repeat};
 pub use feeds::{FeedRow, LockedFeed, Mark};
 pub use hint_asks::{Hinted, HintedAsk, StrangersHint, TRIES_MAX};
 pub use hints::{NewHint, STRANGERS_MAX};
+pub use lines::{Line, LineCount, LineRow, NewLine, SettledLine, stopped_key};
 pub use listing::{Filter, OrderRow};
 pub use names::NameRow;
 pub use orders::{Loaded, Written};
+pub use outbox::{NewNotice, NoticeRow};
 pub use schema::Schema;
+pub use sinks::SinkRow;
 pub use waits::Waits;
 
 use sqlx::{Postgres, Sqlite};

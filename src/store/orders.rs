@@ -29,6 +29,8 @@ pub struct Loaded {
     pub event_count: i64,
     /// How many effects it has.
     pub effect_count: i64,
+    /// How many notices it has.
+    pub notice_count: i64,
     /// How many things wait for a person.
     pub attention_count: i64,
     /// What is remembered of asking about it.
@@ -52,6 +54,8 @@ pub struct Written<'a> {
     pub event_count: i64,
     /// How many effects it has.
     pub effect_count: i64,
+    /// How many notices it has.
+    pub notice_count: i64,
     /// How many things wait for a person.
     pub attention_count: i64,
     /// What it came to.
@@ -86,7 +90,7 @@ impl Transaction {
                 "-- orders.lock_orders: SQLite has one writer, which we are
                  select key, source, version, state, event_count, effect_count, attention_count,
                      ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted, ask_hinted,
-                     silent_status, silent_since, is_missed
+                     silent_status, silent_since, is_missed, notice_count
                  from orders where key in (select unhex(value) from json_each(?)) order by key",
             )
             .bind(key_list(keys)?)
@@ -99,7 +103,7 @@ impl Transaction {
                 "-- orders.lock_orders
                  select key, source, version, state::text, event_count, effect_count, attention_count,
                      ask_phase, ask_step, ask_answers, next_ask_at, asked_at, ask_wanted, ask_hinted,
-                     silent_status, silent_since, is_missed
+                     silent_status, silent_since, is_missed, notice_count
                  from orders where key = any($1) order by key for update",
             )
             .bind(keys)
@@ -149,8 +153,8 @@ impl Transaction {
                  insert into orders (version, state, event_count, effect_count, attention_count, kind,
                      status, outcome, is_final, is_held, updated_at, judge_at, ask_phase, ask_step,
                      ask_answers, next_ask_at, ask_wanted, ask_hinted, silent_status, silent_since,
-                     is_missed, key, source, created_at)
-                 values (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     is_missed, notice_count, key, source, created_at)
+                 values (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             ),
             Some(_) => sqlx::query(
                 "-- orders.update_order
@@ -158,7 +162,7 @@ impl Transaction {
                      attention_count = ?, kind = ?, status = ?, outcome = ?, is_final = ?, is_held = ?,
                      updated_at = ?, judge_at = ?, ask_phase = ?, ask_step = ?, ask_answers = ?,
                      next_ask_at = ?, ask_wanted = ?, ask_hinted = ?, silent_status = ?, silent_since = ?,
-                     is_missed = ?
+                     is_missed = ?, notice_count = ?
                  where key = ? and version = ?",
             ),
         };
@@ -183,6 +187,7 @@ impl Transaction {
             .bind(order.silence.map(|silence| silence.status.as_str()))
             .bind(order.silence.map(|silence| silence.since.micros()))
             .bind(order.silence.is_some_and(|silence| silence.is_missed))
+            .bind(order.notice_count)
             .bind(order.key);
         let query = match order.version {
             None => query.bind(order.source).bind(now),
@@ -196,19 +201,20 @@ const INSERT_ORDERS: &str = "-- orders.insert_orders
     insert into orders (key, source, created_at, version, state, event_count, effect_count,
         attention_count, kind, status, outcome, is_final, is_held, updated_at, judge_at, ask_phase,
         ask_step, ask_answers, next_ask_at, silent_status, silent_since, is_missed, ask_wanted,
-        ask_hinted)
+        ask_hinted, notice_count)
     select w.key, w.source, w.now, 1, w.state::json, w.event_count, w.effect_count, w.attention_count,
         w.kind, w.status, w.outcome, w.is_final, w.is_held, w.now, w.judge_at, w.ask_phase, w.ask_step,
         w.ask_answers, w.next_ask_at, w.silent_status, w.silent_since, w.is_missed, w.ask_wanted,
-        w.ask_hinted
+        w.ask_hinted, w.notice_count
     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
         $7::bigint[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::boolean[],
         $13::timestamptz[], $14::timestamptz[], $15::text[], $16::bigint[], $17::bigint[],
         $18::timestamptz[], $19::text[], $20::timestamptz[], $21::boolean[], $22::boolean[],
-        $23::boolean[])
+        $23::boolean[], $24::bigint[])
         w (key, source, version, state, event_count, effect_count, attention_count, kind, status, outcome,
             is_final, is_held, now, judge_at, ask_phase, ask_step, ask_answers, next_ask_at,
-            silent_status, silent_since, is_missed, ask_wanted, ask_hinted)";
+            silent_status, silent_since, is_missed, ask_wanted, ask_hinted,
+            notice_count)";
 
 const UPDATE_ORDERS: &str = "-- orders.update_orders
     update orders o set version = o.version + 1, state = w.state::json, event_count = w.event_count,
@@ -217,15 +223,16 @@ const UPDATE_ORDERS: &str = "-- orders.update_orders
         updated_at = w.now, judge_at = w.judge_at, ask_phase = w.ask_phase, ask_step = w.ask_step,
         ask_answers = w.ask_answers, next_ask_at = w.next_ask_at, silent_status = w.silent_status,
         silent_since = w.silent_since, is_missed = w.is_missed, ask_wanted = w.ask_wanted,
-        ask_hinted = w.ask_hinted
+        ask_hinted = w.ask_hinted, notice_count = w.notice_count
     from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
         $7::bigint[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::boolean[],
         $13::timestamptz[], $14::timestamptz[], $15::text[], $16::bigint[], $17::bigint[],
         $18::timestamptz[], $19::text[], $20::timestamptz[], $21::boolean[], $22::boolean[],
-        $23::boolean[])
+        $23::boolean[], $24::bigint[])
         w (key, source, version, state, event_count, effect_count, attention_count, kind, status, outcome,
             is_final, is_held, now, judge_at, ask_phase, ask_step, ask_answers, next_ask_at,
-            silent_status, silent_since, is_missed, ask_wanted, ask_hinted)
+            silent_status, silent_since, is_missed, ask_wanted, ask_hinted,
+            notice_count)
     where o.key = w.key and o.version = w.version";
 
 type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
@@ -265,7 +272,8 @@ fn bind<'q>(query: PgQuery<'q>, orders: &[&Written<'_>]) -> Result<PgQuery<'q>, 
                 .collect::<Vec<_>>(),
         )
         .bind(orders.iter().map(|order| order.asking.is_wanted).collect::<Vec<_>>())
-        .bind(orders.iter().map(|order| order.asking.is_hinted).collect::<Vec<_>>()))
+        .bind(orders.iter().map(|order| order.asking.is_hinted).collect::<Vec<_>>())
+        .bind(orders.iter().map(|order| order.notice_count).collect::<Vec<_>>()))
 }
 
 fn times(
@@ -286,6 +294,7 @@ fn loaded(row: &impl StoredRow) -> Result<Loaded, StoreError> {
         attention_count: row.int(6)?,
         asking: asking(row, 7)?,
         silence: silence(row, 14)?,
+        notice_count: row.int(17)?,
     })
 }
 

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::groups::Groups;
 use super::hints::Hinted;
-use super::working::{Working, Writing};
+use super::working::Working;
+use super::writing::Writing;
 use crate::config::Source;
 use crate::order::asking::{AskRules, News};
 use crate::order::decide::{Seen, Verdict, decide, judge_again};
@@ -19,7 +20,7 @@ use crate::order::name::{OrderId, Role};
 use crate::order::report::{Origin, Report};
 use crate::order::timestamp::Timestamp;
 use crate::queue::message::CallbackHeader;
-use crate::store::{DeadLetter, Loaded, NameRow, StoreError, Transaction};
+use crate::store::{AttentionRow, DeadLetter, Loaded, NameRow, StoreError, Transaction};
 
 fn ask_rules(source: &Source, seed: Uuid) -> AskRules<'_> {
     AskRules { schedule: &source.schedule, machine: &source.rules.machine, seed }
@@ -299,10 +300,8 @@ impl Apply {
     /// the provider answered that it knows no such order.
     pub fn judge_again(&mut self, source: &Source, key: Uuid, news: News) {
         let Some(working) = self.orders.get_mut(&key) else { return };
-        let (order, standing, effects) = judge_again(&source.rules, &working.order, self.now);
-        working.stand(ask_rules(source, key), order, standing, news, self.now);
-        // No event brought them; what did is that time has passed.
-        working.issue(&format!("judged:{}", self.now), effects);
+        let judged = judge_again(&source.rules, &working.order, self.now);
+        working.take_judged(ask_rules(source, key), judged, news, self.now);
     }
 
     /// Loads orders by their keys, to judge them again.
@@ -329,11 +328,30 @@ impl Apply {
         self.orders.values().flat_map(Working::effects)
     }
 
+    /// What sinks are told, for the fault that writes it too late.
+    #[cfg(feature = "plants")]
+    pub(super) fn notices(&self) -> Vec<(Uuid, String, crate::order::notice::Notice)> {
+        let of = |(key, working): (&Uuid, &Working)| {
+            let (key, source) = (*key, working.source.clone());
+            working.notices().iter().map(|n| (key, source.clone(), n.clone())).collect::<Vec<_>>()
+        };
+        self.orders.iter().flat_map(of).collect()
+    }
+
     /// Writes everything that was decided.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of it is so.
     pub async fn write(&mut self) -> Result<(), StoreError> {
+        let waiting = self.orders.iter().flat_map(|(key, working)| working.attention_keys(*key));
+        let waiting: Vec<Uuid> = waiting.collect();
+        let known = self.transaction.attention_of(&waiting).await?;
+        for (key, working) in &mut self.orders {
+            let own = working.attention_keys(*key);
+            let before = own.iter().filter_map(|key| known.get(key)).flatten();
+            let before: Vec<AttentionRow> = before.cloned().collect();
+            working.tell_attention(*key, &before, self.now);
+        }
         let mut writing = Writing::default();
         for (key, working) in &self.orders {
             working.collect(*key, self.now, &mut writing);

@@ -15,6 +15,8 @@ use crate::order::effect::Effect;
 use crate::order::report::Origin;
 use crate::queue::message::Callback;
 use crate::sources::Snapshot;
+#[cfg(feature = "plants")]
+use crate::store::NewNotice;
 use crate::store::{DeadLetter, Settled, Store, StoreError, Transaction};
 
 /// Reads, decides and writes callbacks. Those that have their verdict already are left alone. The
@@ -49,7 +51,12 @@ pub(super) async fn apply(
     if crate::plant::is_planted("abort_before_commit") {
         std::process::abort();
     }
-    Ok(batch.commit().await?)
+    #[cfg(feature = "plants")]
+    let notices = batch.apply.notices();
+    let outcomes = batch.commit().await?;
+    #[cfg(feature = "plants")]
+    plant_outbox_apart(store, clock, &notices).await?;
+    Ok(outcomes)
 }
 
 /// Callbacks that are read, decided and written. Nothing of it is so before it is committed.
@@ -193,6 +200,27 @@ async fn plant_dedupe_apart(
     }
     transaction.commit().await?;
     Ok(store.begin().await?)
+}
+
+/// The moment after the commit; and the fault that writes what leaves only then.
+#[cfg(feature = "plants")]
+async fn plant_outbox_apart(
+    store: &Store,
+    clock: &Clock,
+    notices: &[(Uuid, String, crate::order::notice::Notice)],
+) -> Result<(), ApplyError> {
+    if crate::plant::is_planted("abort_after_commit") && !notices.is_empty() {
+        std::process::abort();
+    }
+    if !crate::plant::is_planted("outbox_apart") {
+        return Ok(());
+    }
+    let new = notices.iter();
+    let new = new.map(|(key, source, notice)| NewNotice { key: *key, source, notice });
+    let new: Vec<_> = new.collect();
+    let mut transaction = store.begin().await?;
+    super::writing::write_notices(&mut transaction, &new, clock.now()).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// Reads a callback by its source's definition.

@@ -18,9 +18,12 @@ pub mod redrive;
 pub mod register;
 mod suspects;
 mod working;
+mod writing;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -48,6 +51,8 @@ pub struct Worker {
     pub metrics: Metrics,
     /// How batches are made.
     pub limits: Work,
+    /// Rung when something may leave.
+    pub bell: Arc<Notify>,
 }
 
 /// How often a batch is tried again at once because somebody else was first: then it pauses, too.
@@ -105,6 +110,7 @@ impl Worker {
             }
             match self.try_once(&part, &mut begun).await {
                 Ok(()) => {
+                    self.bell.notify_waiters();
                     let settled: Vec<_> = part.into_iter().map(|d| (d, Settle::Ack)).collect();
                     if let Err(error) = consumer.settle(&settled).await {
                         let error = anyhow::Error::new(error);

@@ -1,20 +1,22 @@
 //! An order that is being worked on: what was read of it, what was decided, and how that is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::writing::{Merge, Writing};
 use crate::config::Source;
 use crate::order::asking::{AskRules, Asking, News, Phase};
 use crate::order::decide::{Decision, Seen, Verdict};
 use crate::order::effect::Effect;
 use crate::order::joined::Order;
 use crate::order::name::{EventId, Kind, Status};
+use crate::order::notice::{Notice, Teller};
 use crate::order::report::{Origin, Report};
 use crate::order::silence::Silence;
 use crate::order::standing::{Attention, AttentionCode, Standing};
 use crate::order::timestamp::Timestamp;
-use crate::store::{Loaded, NewEffect, NewEvent, Repeat, StoreError, Transaction, Written};
+use crate::store::{AttentionRow, Loaded, NewEffect, NewEvent, NewNotice, Repeat, Written};
 
 /// An order that is being worked on.
 #[derive(Debug)]
@@ -36,6 +38,11 @@ pub(super) struct Working {
     events: Vec<Event>,
     repeats: Vec<(EventId, Timestamp)>,
     effects: Vec<(String, Effect)>,
+    notice_count: i64,
+    /// What sinks are told, in this order.
+    notices: Vec<Notice>,
+    /// What waits for a person and is not judged here.
+    kept_attention: i64,
     /// Orders that turned out to be this one.
     pub merged: Vec<Loaded>,
 }
@@ -67,6 +74,9 @@ impl Working {
             events: Vec::new(),
             repeats: Vec::new(),
             effects: Vec::new(),
+            notice_count: 0,
+            notices: Vec::new(),
+            kept_attention: 0,
             merged: Vec::new(),
         }
     }
@@ -78,6 +88,7 @@ impl Working {
             order: loaded.order,
             event_count: loaded.event_count,
             effect_count: loaded.effect_count,
+            notice_count: loaded.notice_count,
             attention_count: loaded.attention_count,
             asking: loaded.asking,
             silence: loaded.silence,
@@ -108,6 +119,7 @@ impl Working {
             |status: &Status| source.makes_claims() && source.provider.calls_back(status);
         let silence = self.silence.take();
         self.silence = Silence::after(silence, machine, calls_back, &self.order, report);
+        self.tell(ask_rules.seed, report.event_id.as_str(), &decision, now);
         let news = News::Report {
             moved: !decision.moves.is_empty(),
             wants_answer: decision.ask.is_some(),
@@ -130,9 +142,89 @@ impl Working {
         self.stand(ask_rules, decision.order, decision.standing, news, now);
     }
 
+    /// Tells sinks of a decision: first that the order moved, then what that does to the books.
+    fn tell(&mut self, key: Uuid, event_id: &str, decision: &Decision, now: Timestamp) {
+        let (order, standing) = (&decision.order, &decision.standing);
+        let source = self.source.clone();
+        let teller = Teller { source: &source, key, order, standing, at: now };
+        if !decision.moves.is_empty() || decision.became_final {
+            self.notices.push(teller.changed(self.next_seq(), event_id, &decision.moves));
+        }
+        self.tell_effects(teller, event_id, &decision.effects);
+    }
+
+    fn tell_effects(&mut self, teller: Teller<'_>, event_id: &str, effects: &[Effect]) {
+        for effect in effects {
+            self.notices.push(teller.effect(self.next_seq(), event_id, effect));
+        }
+    }
+
+    fn next_seq(&self) -> i64 {
+        self.notice_count + i64::try_from(self.notices.len()).unwrap_or(i64::MAX) + 1
+    }
+
+    /// Takes what was judged without a report, and what leaves because of it.
+    pub(super) fn take_judged(
+        &mut self,
+        ask_rules: AskRules<'_>,
+        (order, standing, effects): (Order, Standing, Vec<Effect>),
+        news: News,
+        now: Timestamp,
+    ) {
+        // No event brought them; what did is that time has passed.
+        let event_id = format!("judged:{now}");
+        let source = self.source.clone();
+        let key = ask_rules.seed;
+        let teller = Teller { source: &source, key, order: &order, standing: &standing, at: now };
+        self.tell_effects(teller, &event_id, &effects);
+        self.issue(&event_id, effects);
+        self.stand(ask_rules, order, standing, news, now);
+    }
+
     /// Takes effects that are issued, and what brought them.
-    pub(super) fn issue(&mut self, event_id: &str, effects: Vec<Effect>) {
+    fn issue(&mut self, event_id: &str, effects: Vec<Effect>) {
         self.effects.extend(effects.into_iter().map(|effect| (event_id.to_owned(), effect)));
+    }
+
+    /// Tells sinks what waits for a person now and did not before, and the other way round.
+    pub(super) fn tell_attention(&mut self, key: Uuid, before: &[AttentionRow], now: Timestamp) {
+        let Some(standing) = &self.standing else { return };
+        let known = |key: &str| before.iter().any(|row| row.key == key);
+        let begun = self.attention.iter().filter(|attention| !known(&attention.key));
+        let begun: Vec<Attention> = begun.cloned().collect();
+        let (mut ended, mut kept) = (Vec::new(), BTreeSet::new());
+        for row in before {
+            match AttentionCode::find(&row.code) {
+                Some(AttentionCode::SinkStopped) => {
+                    kept.insert(row.key.as_str());
+                }
+                Some(code) if !self.attention.iter().any(|now| now.key == row.key) => {
+                    ended.push(Attention { code, key: row.key.clone(), text: row.text.clone() });
+                }
+                Some(_) | None => {}
+            }
+        }
+        self.kept_attention = i64::try_from(kept.len()).unwrap_or(i64::MAX);
+        if begun.is_empty() && ended.is_empty() {
+            return;
+        }
+        let (source, order) = (self.source.as_str(), &self.order);
+        let teller = Teller { source, key, order, standing, at: now };
+        let waiting = self.attention.len();
+        self.notices.push(teller.attention(self.next_seq(), &begun, &ended, waiting));
+    }
+
+    /// The keys whose attention is this order's, where there may be any.
+    pub(super) fn attention_keys(&self, key: Uuid) -> Vec<Uuid> {
+        let of = |key: Uuid, count: i64| (count > 0).then_some(key);
+        let merged = self.merged.iter().filter_map(|other| of(other.key, other.attention_count));
+        of(key, self.attention_count).into_iter().chain(merged).collect()
+    }
+
+    /// What sinks are told, for the fault that writes it too late.
+    #[cfg(feature = "plants")]
+    pub(super) fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// The effects that were issued.
@@ -191,7 +283,8 @@ impl Working {
             order: &self.order,
             event_count: event_count + merged_events + count(self.events.len()),
             effect_count: effect_count + merged_effects + count(self.effects.len()),
-            attention_count: count(self.attention.len()),
+            notice_count: self.notice_count + count(self.notices.len()),
+            attention_count: count(self.attention.len()) + self.kept_attention,
             kind: standing.kind.as_ref().map(Kind::as_str),
             status: standing.status.as_ref().map(Status::as_str),
             outcome: standing.outcome.map(crate::order::machine::Outcome::as_str),
@@ -238,48 +331,11 @@ impl Working {
                 issued_at: now,
             });
         }
+        let new = self.notices.iter();
+        writing.notices.extend(new.map(|notice| NewNotice { key, source: &self.source, notice }));
         if self.attention_count > 0 || !self.attention.is_empty() || !self.merged.is_empty() {
             writing.attention.push((key, &self.attention));
         }
-    }
-}
-
-/// An order that goes, and what the order that stays had before it.
-#[derive(Debug)]
-struct Merge<'a> {
-    from: &'a Loaded,
-    into: Uuid,
-    event_count: i64,
-    effect_count: i64,
-}
-
-/// What is to be written of a batch of orders, a statement a table.
-#[derive(Debug, Default)]
-pub(super) struct Writing<'a> {
-    orders: Vec<Written<'a>>,
-    merges: Vec<Merge<'a>>,
-    events: Vec<NewEvent<'a>>,
-    repeats: Vec<Repeat<'a>>,
-    effects: Vec<NewEffect<'a>>,
-    attention: Vec<(Uuid, &'a [Attention])>,
-}
-
-impl Writing<'_> {
-    /// Writes it all. The orders go first: everything else hangs on them.
-    pub(super) async fn write(
-        &self,
-        transaction: &mut Transaction,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        transaction.write_orders(&self.orders).await?;
-        for merge in &self.merges {
-            let (events, effects) = (merge.event_count, merge.effect_count);
-            transaction.merge_orders(merge.from, merge.into, events, effects).await?;
-        }
-        transaction.insert_events(&self.events).await?;
-        transaction.count_repeats(&self.repeats).await?;
-        transaction.insert_effects(&self.effects).await?;
-        transaction.write_attention(&self.attention, now).await
     }
 }
 

@@ -148,6 +148,46 @@ fn every_mistake_is_placed_and_explained() {
     insta::assert_snapshot!(text);
 }
 
+const SINK: &str = "[sink.books]\nkind = \"http\"\nurl = \"https://books.example/\"\nsecrets = [{ env = \"SINK\" \
+                    }]\ntypes = [\"pawl.effect.*\"]\n";
+
+/// What is wrong, and what is written instead of what.
+const SINK_MISTAKES: [(&str, &str, &str); 14] = [
+    ("no kind", "kind = \"http\"\n", ""),
+    ("no such kind", "\"http\"", "\"smtp\""),
+    ("a name that is none", "[sink.books]", "[sink.Books]"),
+    ("no URL", "url = \"https://books.example/\"\n", ""),
+    ("plain HTTP", "https://", "http://"),
+    ("a private address", "books.example", "10.1.2.3"),
+    ("no secrets", "secrets = [{ env = \"SINK\" }]\n", ""),
+    ("a secret that is too short", "{ env = \"SINK\" }", "{ env = \"SECRET\" }"),
+    ("a secret with an id", "{ env = \"SINK\" }", "{ env = \"SINK\", id = \"a\" }"),
+    ("no such type", "pawl.effect.*", "pawl.efect.*"),
+    ("no such source", "types =", "sources = [\"shoop\"]\ntypes ="),
+    ("an exchange of an HTTP sink", "types =", "exchange = \"x\"\ntypes ="),
+    ("delays that shrink", "types =", "retry = { first_secs = 10, cap_secs = 5 }\ntypes ="),
+    (
+        "an AMQP sink without a broker",
+        "kind = \"http\"\nurl = \"https://books.example/\"\n",
+        "kind = \"amqp\"\n",
+    ),
+];
+
+#[test]
+fn every_mistake_in_a_sink_is_placed_and_explained() {
+    let mut env = env();
+    env.insert("SINK".to_owned(), crate::daemon::SINK_SECRET.to_owned());
+    let read = |sink: &str| Config::read("pawl.toml", &format!("{GOOD}{sink}"), &env);
+    read(SINK).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let mut text = String::new();
+    for (what, from, to) in SINK_MISTAKES {
+        assert!(SINK.contains(from), "{what}: {from}");
+        let error = read(&SINK.replacen(from, to, 1)).err().unwrap_or_else(|| panic!("{what}"));
+        text.push_str(&format!("# {what}\n{error}\n\n"));
+    }
+    insta::assert_snapshot!(text);
+}
+
 #[test]
 fn the_environment_stands_above_the_file() {
     let with = |name: &str, value: &str| {

@@ -36,6 +36,14 @@ fn check(code: i32, shown: &Value) {
     }
     assert_eq!(shown["found_by_polling"], shown["missed_by_simulator"], "{shown:#}");
     assert_ne!(shown["missed_by_simulator"], 0, "{shown:#}");
+    let difference = shown["ledger_difference"].as_object().unwrap();
+    assert!(difference.len() > 3, "{shown:#}");
+    for (currency, by) in difference {
+        assert_eq!(by, "0", "{currency}: {shown:#}");
+    }
+    for what in ["told", "not_taken", "repeated"] {
+        assert!(shown["notices"][what].as_u64() > Some(0), "{what}: {shown:#}");
+    }
     assert_eq!(shown["schema"], 1);
     assert_eq!(shown["verdicts"].as_object().unwrap().len(), 9, "{shown:#}");
     let by_source = shown["by_source"].as_object().unwrap();

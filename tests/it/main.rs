@@ -12,6 +12,7 @@ mod order;
 mod poll;
 mod rabbit;
 mod reading;
+mod relay;
 mod schema;
 mod signature;
 mod soak;

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use pawl::clock::Clock;
 use pawl::config::Config;
 use pawl::provider::secret::Secret;
-use pawl::simulate::check::{Outcome, check, has_converged};
+use pawl::simulate::check::{check, has_converged};
+use pawl::simulate::outcome::Outcome;
 use pawl::simulate::{Faults, Options, Peer, Simulation};
 use pawl::store::{Store, postgres, sqlite};
 
@@ -121,7 +122,7 @@ async fn soak(form: Form, roles: &[&'static str]) {
     {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let outcome = check(shared, source, &store, Clock::default().now()).await.unwrap();
+    let outcome = check(shared, source, &store, &[], Clock::default().now()).await.unwrap();
     eprintln!(
         "{} callbacks sent, {} accepted, {} orders, {} asks; {} killed, {} frozen, {} stopped, {} servers \
          restarted; lost {}, doubled {}, backwards {}, diverged {}, found by polling {} of {}",
@@ -223,7 +224,7 @@ async fn wait_until_drained(admin: SocketAddr) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: tests/night"]
 async fn one_process_is_killed_and_frozen_at_random() {
-    soak(Form::Embedded, &["receive,work,poll,admin"]).await;
+    soak(Form::Embedded, &["receive,work,poll,relay,admin"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,9 +7,24 @@ use super::callback::load_confirm;
 use super::signature::{Signs, load_signature};
 use crate::mistake::Mistake;
 use crate::order::rules::Confirm;
-use crate::provider::Provider;
 use crate::provider::signature::Signature;
 use crate::provider::table::{ConfirmValue, SignatureTable};
+use crate::provider::{Format, Provider};
+
+impl Signature {
+    /// Standard Webhooks 1.0 with shared secrets (`v1`), which is how Pawl signs what it sends.
+    ///
+    /// # Errors
+    /// Where the preset is wrong: a fault of ours.
+    pub fn standard_webhooks() -> Result<Self, Mistake> {
+        let preset = Some(Spanned::new(0..0, "standard_webhooks".to_owned()));
+        let table = Spanned::new(0..0, SignatureTable { preset, ..SignatureTable::default() });
+        let signs = Signs::Callbacks { format: Format::Json, deciding: &[] };
+        let mut found = Found::default();
+        let signature = load_signature(&table, signs, &mut found);
+        signature.ok_or_else(|| Mistake::of_file("a fault in Pawl itself: it cannot sign"))
+    }
+}
 
 impl Provider {
     /// Reads a source's own description of how its callbacks are signed.

@@ -5,12 +5,14 @@
 
 mod confirms;
 mod consumer;
+mod exchange;
 mod held;
 mod link;
 mod publisher;
 mod read;
 mod session;
 mod state;
+mod tap;
 mod topology;
 
 use std::sync::Arc;
@@ -22,7 +24,9 @@ use lapin::{Connection, ErrorKind};
 use tokio::sync::Mutex;
 
 pub use consumer::Consumer;
+pub use exchange::{Exchange, Message};
 pub use link::LinkError;
+pub use tap::{Taken, Tap};
 
 use super::message::Callback;
 use super::{ConsumeError, Depth, PublishError};
@@ -142,6 +146,15 @@ pub async fn look(url: &str, prefix: &str) -> Result<Option<u32>, LinkError> {
     let count = count(&connection, names.queue(Route::Callbacks)).await?;
     step("close the connection", connection.close(200, "OK".into())).await?;
     Ok(count)
+}
+
+/// Looks whether a broker lets us in, and changes nothing there.
+///
+/// # Errors
+/// It cannot be reached, or does not let us in.
+pub async fn reach(url: &str) -> Result<(), LinkError> {
+    let connection = Address::parse(url)?.connect("pawl check").await?;
+    step("close the connection", connection.close(200, "OK".into())).await
 }
 
 /// How many messages wait in a queue; none where there is no such queue.

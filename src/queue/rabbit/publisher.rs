@@ -33,10 +33,10 @@ const GROUP_BYTES_MAX: usize = 256 * 1024;
 const WAITING_MAX: usize = 1024;
 
 /// How long a confirm may take. Then the connection is taken for broken.
-const CONFIRM_MAX: Duration = Duration::from_secs(5);
+pub(super) const CONFIRM_MAX: Duration = Duration::from_secs(5);
 
 /// How often the connection is looked at while nothing happens.
-const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// Something to publish, and who waits for it.
 #[derive(Debug)]
@@ -46,12 +46,20 @@ struct Request {
     reply: oneshot::Sender<Result<(), PublishError>>,
 }
 
-impl Request {
+/// Something to publish, whose caller can be told that it is not.
+pub(super) trait Refusable {
+    /// Tells whoever waits for it.
+    fn refuse(self, why: &str);
+}
+
+impl Refusable for Request {
     fn refuse(self, why: &str) {
         // A caller that no longer waits has given it up.
         self.reply.send(Err(PublishError::Unavailable(why.to_owned()))).ok();
     }
+}
 
+impl Request {
     fn len(&self) -> usize {
         // A header is some hundred bytes.
         self.callback.body.len() + 512
@@ -122,7 +130,7 @@ impl Link {
 }
 
 /// Why the task stops using a connection.
-enum End {
+pub(super) enum End {
     /// Nobody can publish any more.
     Closed,
     /// The broker takes nothing now.
@@ -302,7 +310,7 @@ impl Task {
     }
 }
 
-fn describe(error: LinkError) -> String {
+pub(super) fn describe(error: LinkError) -> String {
     format!("{:#}", anyhow::Error::new(error))
 }
 
@@ -319,8 +327,8 @@ async fn connect(address: &Address, names: &Names) -> Link {
 }
 
 /// Refuses whoever wants to publish until something is done. Nothing if nobody can any more.
-async fn refuse_until<T>(
-    requests: &mut mpsc::Receiver<Request>,
+pub(super) async fn refuse_until<T>(
+    requests: &mut mpsc::Receiver<impl Refusable>,
     why: &str,
     until: impl Future<Output = T>,
 ) -> Option<T> {

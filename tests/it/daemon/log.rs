@@ -42,7 +42,7 @@ async fn every_line_is_an_object_and_holds_no_secret_and_no_body(form: Form) {
     );
     let env = [("SECRET", SECRET), ("CREDENTIAL", CREDENTIAL), ("TOKEN", TOKEN)];
     let mut process =
-        Start { own: &own, text, roles: "receive,work,poll,admin", env: &env }.now().await;
+        Start { own: &own, text, roles: "receive,work,poll,relay,admin", env: &env }.now().await;
     let with_body =
         |id: &str| withdrawal(id, "processing").replace('}', &format!(r#","note":"{BODY}"}}"#));
     let (to, admin) = (process.receive(), process.admin);

@@ -40,6 +40,10 @@ use tokio::net::TcpStream;
 
 pub(crate) const SECRET: &str = "fp_secret_demo";
 
+/// What requests to sinks are signed with, and what they are signed with next.
+pub(crate) const SINK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SINK_SECRET_2: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
 /// For how long a condition is waited for that nothing tells about. No measure of anything: a busy machine may take
 /// its time, and a planted fault shows as a wait in vain.
 pub(crate) fn patience() -> Duration {
@@ -81,7 +85,13 @@ impl Answer {
 }
 
 pub(crate) fn env() -> BTreeMap<String, String> {
-    let secrets = [("SECRET", SECRET), ("SECRET_2", "another"), ("SECRET_3", "expired")];
+    let secrets = [
+        ("SECRET", SECRET),
+        ("SECRET_2", "another"),
+        ("SECRET_3", "expired"),
+        ("SINK_SECRET", SINK_SECRET),
+        ("SINK_SECRET_2", SINK_SECRET_2),
+    ];
     secrets.into_iter().map(|(name, secret)| (name.to_owned(), secret.to_owned())).collect()
 }
 
@@ -115,6 +125,12 @@ impl Pawl {
         let daemon = start(&self.text, &self.clock).await;
         (self.receive, self.admin) = (daemon.receive_address.unwrap(), daemon.admin_address);
         self.daemon = Some(daemon);
+    }
+
+    /// The same, with another configuration.
+    pub(crate) async fn restart_with(&mut self, text: String) {
+        self.text = text;
+        self.restart().await;
     }
 
     /// Where its callbacks wait.

@@ -15,8 +15,12 @@ async fn a_supervisor_is_told_when_it_is_ready_alive_reloading_and_stopping() {
     let socket = UnixDatagram::bind(&path).unwrap();
     let path = path.display().to_string();
     let env = [("SECRET", SECRET), ("NOTIFY_SOCKET", path.as_str()), ("WATCHDOG_USEC", "100000")];
-    let start =
-        Start { own: &own, text: own.config(""), roles: "receive,work,poll,admin", env: &env };
+    let start = Start {
+        own: &own,
+        text: own.config(""),
+        roles: "receive,work,poll,relay,admin",
+        env: &env,
+    };
     let mut process = start.now().await;
     let next = async || {
         let mut text = vec![0; 1024];

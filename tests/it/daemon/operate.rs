@@ -102,7 +102,7 @@ async fn check_says_what_is_wrong_and_with_which_code() {
 #[tokio::test]
 async fn check_and_healthcheck_work_beside_a_running_daemon() {
     let own = Own::new(Form::Embedded).await;
-    let process = Process::start_roles(&own, "receive,work,poll,admin", "").await;
+    let process = Process::start_roles(&own, "receive,work,poll,relay,admin", "").await;
     let file = own.folder.path().join("pawl.toml").display().to_string();
     let secret = [("SECRET", SECRET)];
     let (code, said, _) = run(&["check", "--config", &file], &secret).await;

@@ -9,10 +9,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 use super::form::{Form, Own};
-use super::{Pawl, SECRET, callback, sign, withdrawal};
+use super::{Pawl, SECRET, SINK_SECRET, callback, sign, withdrawal};
 
 /// The embedded form is one process with all of them.
-pub(super) const ALL_ROLES: &str = "receive,work,poll,admin";
+pub(crate) const ALL_ROLES: &str = "receive,work,poll,relay,admin";
 
 /// A daemon in a process of its own.
 pub(crate) struct Process {
@@ -27,7 +27,7 @@ pub(crate) struct Process {
 type Said = Arc<Mutex<Vec<String>>>;
 
 /// How a daemon is started.
-pub(super) struct Start<'a> {
+pub(crate) struct Start<'a> {
     pub own: &'a Own,
     pub text: String,
     pub roles: &'a str,
@@ -36,7 +36,7 @@ pub(super) struct Start<'a> {
 
 impl Start<'_> {
     /// Starts it, and waits until it says where it listens.
-    pub(super) async fn now(self) -> Process {
+    pub(crate) async fn now(self) -> Process {
         let file = self.own.folder.path().join("pawl.toml");
         std::fs::write(&file, &self.text).unwrap();
         Process::heard(spawn(&file, &[], self.roles, self.env)).await
@@ -44,8 +44,9 @@ impl Start<'_> {
 }
 
 /// What every configuration of the tests may name.
-fn env(plant: &str) -> [(&str, &str); 3] {
-    [("SECRET", SECRET), ("SECRET_2", "another"), ("PAWL_PLANT", plant)]
+fn env(plant: &str) -> [(&str, &str); 4] {
+    let sink = ("SINK_SECRET", SINK_SECRET);
+    [("SECRET", SECRET), ("SECRET_2", "another"), sink, ("PAWL_PLANT", plant)]
 }
 
 /// Starts a daemon, perhaps by another program, which becomes it.
@@ -318,7 +319,7 @@ async fn a_stop_answers_what_was_begun_and_keeps_what_was_accepted() {
     }
 }
 
-pub(super) fn signed(body: &str) -> String {
+pub(crate) fn signed(body: &str) -> String {
     format!(
         "POST /callbacks/shop HTTP/1.1\r\nhost: x\r\nconnection: close\r\nsignature: {}\r\ncontent-length: {}\r\n\r\n{body}",
         sign(body),

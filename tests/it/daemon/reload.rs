@@ -24,7 +24,7 @@ impl Reloading {
         let start = Start {
             own: &own,
             text: text.clone(),
-            roles: "receive,work,poll,admin",
+            roles: "receive,work,poll,relay,admin",
             env: &[("SECRET", SECRET), ("KEY", "public")],
         };
         let process = start.now().await;

@@ -16,7 +16,7 @@ use super::form::{Form, Own, on_both_forms};
 use super::process::Process;
 
 /// All of them in one process, on either form.
-const ROLES: &str = "receive,work,poll,admin";
+const ROLES: &str = "receive,work,poll,relay,admin";
 
 on_both_forms!(told_to_stop_under_load_it_keeps_what_it_accepted, told_twice_it_ends_at_once,);
 

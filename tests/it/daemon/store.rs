@@ -61,6 +61,7 @@ pub(super) fn written(key: Uuid, version: Option<i64>, order: &Order) -> Written
         order,
         event_count: 0,
         effect_count: 0,
+        notice_count: 0,
         attention_count: 0,
         kind: None,
         status: None,

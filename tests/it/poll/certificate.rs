@@ -118,7 +118,7 @@ async fn a_certificate_of_ours_is_shown() {
         let said = checked(&text.replace("client.key", wrong));
         assert!(said.contains("wrong: cannot speak to the provider"), "{said}");
     }
-    let pawl = Process::heard(spawn(&file, &[], "receive,work,poll,admin", &env)).await;
+    let pawl = Process::heard(spawn(&file, &[], "receive,work,poll,relay,admin", &env)).await;
     let order = r#"{"source":"shop","order_id":"p-1","kind":"payment"}"#;
     let request = format!(
         "POST /api/v1/orders HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: \

@@ -208,7 +208,8 @@ async fn what_is_not_ours_is_buried_with_its_bytes() {
     let store = Store::Sqlite(database);
     let limits = Work { batch_max: 500, linger: Duration::from_millis(5), attempts_max: 10 };
     let (sources, metrics) = (Sources::new(BTreeMap::new()), Metrics::new().unwrap());
-    let worker = Worker { store: store.clone(), sources, clock, metrics, limits };
+    let bell = std::sync::Arc::default();
+    let worker = Worker { store: store.clone(), sources, clock, metrics, limits, bell };
     let stop = CancellationToken::new();
     let working = tokio::spawn(worker.run(queue.consumer(), stop.clone()));
     let (_connection, channel) = channel(&url).await;

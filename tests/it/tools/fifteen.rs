@@ -64,7 +64,7 @@ async fn its_definition_is_dropped_into_a_running_daemon_and_an_order_comes_of_a
     std::fs::create_dir(&providers).unwrap();
     let config = folder.join("pawl.toml");
     std::fs::write(&config, own.config("")).unwrap();
-    let daemon = Process::start_file(&config, "receive,work,poll,admin").await;
+    let daemon = Process::start_file(&config, "receive,work,poll,relay,admin").await;
     let body =
         blocks("sh")[2].split("printf %s '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
     let send = || async {

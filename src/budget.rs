@@ -1,5 +1,5 @@
-//! What a source may still be asked, and when it is left alone: pure, over the row that all who ask
-//! share.
+//! What a source may still be asked, or a sink told, and when it is left alone: pure, over the row that all
+//! who do it share.
 //!
 //! - A bucket of tokens: so many a second come in, and no more than a burst is kept.
 //! - A pause that the provider asked for: nothing that comes in meanwhile shortens it.
@@ -14,11 +14,23 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::outcome::Outcome;
 use crate::config::Limits;
 use crate::order::asking::jitter;
 use crate::order::timestamp::Timestamp;
 use crate::store::Budget;
+
+/// What came of a request, as far as the one who was asked or told is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// It answers.
+    Well,
+    /// It wants to be left alone for so long, and said so in these words.
+    Later(Duration, String),
+    /// Nothing of use: why.
+    Badly(String),
+    /// It was not asked at all.
+    Unasked,
+}
 
 /// Millionths of a token.
 const TOKEN: i64 = 1_000_000;
@@ -153,36 +165,33 @@ impl Budget {
         self.said_until.max(self.paused_until).map_or(Duration::ZERO, |until| until.since(now))
     }
 
-    /// Takes note of what came of an ask about an order that began then.
-    pub fn note(&mut self, key: Uuid, outcome: &Outcome, began_at: Timestamp, now: Timestamp) {
-        match outcome {
-            Outcome::Throttled { retry_after: Some(after), .. } if *after > Duration::ZERO => {
+    /// Takes note of what came of a request about an order that began then.
+    pub fn note(&mut self, key: Uuid, came: &Came, began_at: Timestamp, now: Timestamp) {
+        match came {
+            Came::Later(after, reason) if *after > Duration::ZERO => {
                 #[cfg(feature = "plants")]
                 if crate::plant::is_planted("ignore_retry_after") {
                     return;
                 }
                 let until = now.plus((*after).min(RETRY_AFTER_MAX));
                 self.said_until = self.said_until.max(Some(until));
-                self.pause_reason = Some(outcome.to_string());
+                self.pause_reason = Some(reason.clone());
             }
             // Whoever was under way when the source began to be left alone says nothing new.
             _ if self.paused_at.is_some_and(|at| began_at < at) => {}
-            // Nobody was asked. If it was to see whether the provider is back, somebody else may.
-            Outcome::Unaskable(_) => {
+            // If it was to see whether the provider is back, somebody else may.
+            Came::Unasked => {
                 self.paused_until = self.paused_until.filter(|_| self.failures < FAILURES_MAX);
             }
-            Outcome::Answered(_) | Outcome::NotFound | Outcome::Unqueued => {
+            Came::Well => {
                 (self.failures, self.failed_key) = (0, None);
                 (self.paused_at, self.paused_until) = (None, None);
             }
-            Outcome::Throttled { .. }
-            | Outcome::Forbidden(_)
-            | Outcome::Unreadable(_)
-            | Outcome::Unreachable(_) => self.note_failure(key, outcome, now),
+            Came::Later(_, reason) | Came::Badly(reason) => self.note_failure(key, reason, now),
         }
     }
 
-    fn note_failure(&mut self, key: Uuid, outcome: &Outcome, now: Timestamp) {
+    fn note_failure(&mut self, key: Uuid, reason: &str, now: Timestamp) {
         if self.failed_key == Some(key) && self.failures < FAILURES_MAX {
             return;
         }
@@ -193,7 +202,7 @@ impl Budget {
             let pause = PAUSES.0.saturating_mul(doubled).min(PAUSES.1);
             self.paused_at = Some(now);
             self.paused_until = Some(now.plus(jitter(pause, key, self.failures)));
-            self.pause_reason = Some(format!("{} asks in a row: {outcome}", self.failures));
+            self.pause_reason = Some(format!("{} in a row: {reason}", self.failures));
         }
     }
 }
@@ -214,12 +223,12 @@ mod tests {
         Budget::full(&limits(), at(0))
     }
 
-    fn failed() -> Outcome {
-        Outcome::Unreadable("it answered 500".to_owned())
+    fn failed() -> Came {
+        Came::Badly("it answered 500".to_owned())
     }
 
-    fn later(secs: u64) -> Outcome {
-        Outcome::Throttled { status: 429, retry_after: Some(Duration::from_secs(secs)) }
+    fn later(secs: u64) -> Came {
+        Came::Later(Duration::from_secs(secs), "it answered 429".to_owned())
     }
 
     /// A budget after that many orders in a row brought nothing, each asked about at its own second.
@@ -234,14 +243,14 @@ mod tests {
     #[test]
     fn what_the_provider_said_outlives_whatever_else_happens() {
         let orders: Vec<Uuid> = (0..5).map(|_| Uuid::now_v7()).collect();
-        for others in [failed(), Outcome::NotFound, Outcome::Unaskable(String::new())] {
+        for others in [failed(), Came::Well, Came::Unasked] {
             let mut budget = failing(3);
             budget.note(orders[0], &later(3600), at(3), at(3));
             for order in &orders {
                 budget.note(*order, &others, at(2), at(13));
                 budget.note(*order, &others, at(20), at(21));
             }
-            assert_eq!(budget.allowance(at(3602)), 0, "{others}");
+            assert_eq!(budget.allowance(at(3602)), 0, "{others:?}");
         }
         let mut budget = budget();
         budget.note(orders[0], &later(3600), at(0), at(0));
@@ -261,7 +270,7 @@ mod tests {
         assert_eq!(budget.allowance(at(17)), 0, "one looks whether it is back");
         budget.note(Uuid::now_v7(), &failed(), at(16), at(17));
         assert_eq!((budget.allowance(at(25)), budget.allowance(at(29))), (0, 1), "then of 10");
-        budget.note(Uuid::now_v7(), &Outcome::NotFound, at(29), at(30));
+        budget.note(Uuid::now_v7(), &Came::Well, at(29), at(30));
         assert!(budget.allowance(at(30)) > 1, "it is back");
     }
 
