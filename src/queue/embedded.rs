@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -35,8 +35,7 @@ type Waiting = (Callback, oneshot::Sender<Result<(), PublishError>>);
 /// A queue in the store's own file.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    database: Database,
     waiting: mpsc::Sender<Waiting>,
     arrived: Arc<Notify>,
     clock: Clock,
@@ -48,17 +47,18 @@ impl Queue {
     /// # Errors
     /// What SQLite says.
     pub async fn open(database: &Database, clock: Clock) -> Result<Self, sqlx::Error> {
-        let (writer, readers) = (database.writer().clone(), database.readers().clone());
+        let mut transaction = database.begin().await?;
         sqlx::query(
             "-- queue.end_leases
              update queue_messages set is_leased = 0, available_at = 0 where is_leased",
         )
-        .execute(&writer)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         let (waiting, received) = mpsc::channel(2 * GROUP_MAX);
         let arrived = Arc::new(Notify::new());
-        tokio::spawn(commit_groups(writer.clone(), received, Arc::clone(&arrived)));
-        Ok(Self { writer, readers, waiting, arrived, clock })
+        tokio::spawn(commit_groups(database.clone(), received, Arc::clone(&arrived)));
+        Ok(Self { database: database.clone(), waiting, arrived, clock })
     }
 
     pub(super) async fn publish(&self, callback: Callback) -> Result<(), PublishError> {
@@ -75,7 +75,7 @@ impl Queue {
 
     pub(super) fn consumer(&self) -> Consumer {
         Consumer {
-            writer: self.writer.clone(),
+            database: self.database.clone(),
             arrived: Arc::clone(&self.arrived),
             clock: self.clock.clone(),
             suspect_is_next: false,
@@ -88,7 +88,7 @@ impl Queue {
              select (select count(*) from queue_messages),
                  (select header ->> 'received_at' from queue_messages order by id limit 1)",
         )
-        .fetch_one(&self.readers)
+        .fetch_one(self.database.readers())
         .await
         .map_err(unreadable)?;
         let waiting: i64 = row.try_get(0).map_err(unreadable)?;
@@ -106,13 +106,13 @@ impl Queue {
 
 /// Writes what has come together, again and again, until nobody can send any more.
 async fn commit_groups(
-    writer: SqlitePool,
+    database: Database,
     mut received: mpsc::Receiver<Waiting>,
     arrived: Arc<Notify>,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while received.recv_many(&mut group, GROUP_MAX).await > 0 {
-        let result = insert(&writer, &group).await;
+        let result = insert(&database, &group).await;
         if let Err(error) = &result {
             tracing::error!(error = %error, "{} callbacks could not be queued", group.len());
         }
@@ -126,8 +126,8 @@ async fn commit_groups(
 }
 
 /// Available at once, whatever the clock says: one that is put back hides nothing.
-async fn insert(writer: &SqlitePool, group: &[Waiting]) -> Result<(), sqlx::Error> {
-    let mut transaction = writer.begin_with("begin immediate").await?;
+async fn insert(database: &Database, group: &[Waiting]) -> Result<(), sqlx::Error> {
+    let mut transaction = database.begin_first().await?;
     for (callback, _) in group {
         let header = serde_json::to_string(&callback.header);
         let header = header.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
@@ -147,7 +147,7 @@ async fn insert(writer: &SqlitePool, group: &[Waiting]) -> Result<(), sqlx::Erro
 /// Takes callbacks out of the table.
 #[derive(Debug)]
 pub struct Consumer {
-    writer: SqlitePool,
+    database: Database,
     arrived: Arc<Notify>,
     clock: Clock,
     /// Suspects and others take turns, so that neither starves the other.
@@ -190,7 +190,7 @@ impl Consumer {
     /// to have been tried.
     async fn claim(&self, suspects: bool, max: usize) -> Result<Vec<Delivery>, sqlx::Error> {
         let now = self.clock.now();
-        let mut transaction = self.writer.begin_with("begin immediate").await?;
+        let mut transaction = self.database.begin().await?;
         let rows = sqlx::query(
             "-- queue.claim
              update queue_messages set is_leased = 1, attempt = attempt + 1, available_at = ?1
@@ -220,8 +220,7 @@ impl Consumer {
         let done: Vec<String> =
             done.map(|(delivery, _)| delivery.callback.header.id.simple().to_string()).collect();
         let done = serde_json::to_string(&done).map_err(|error| ConsumeError(error.into()))?;
-        let mut transaction =
-            self.writer.begin_with("begin immediate").await.map_err(unreadable)?;
+        let mut transaction = self.database.begin().await.map_err(unreadable)?;
         sqlx::query(
             "-- queue.ack
              delete from queue_messages where id in (select unhex(value) from json_each(?))",

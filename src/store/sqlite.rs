@@ -11,6 +11,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, Row, Sqlite};
+use tokio::sync::Mutex;
 
 /// 3.7.0 to 3.51.2 can corrupt a WAL when two connections write and checkpoint at the same moment
 /// (sqlite.org/wal.html, "the WAL-reset bug").
@@ -30,6 +31,8 @@ const READERS: u32 = 4;
 #[derive(Clone, Debug)]
 pub struct Database {
     writer: SqlitePool,
+    /// Of those who wait for the writer, one stands before it; what is received goes past the others.
+    turn: Arc<Mutex<()>>,
     readers: SqlitePool,
     /// Held as long as anyone holds the database.
     _lock: Arc<File>,
@@ -122,13 +125,29 @@ impl Database {
         )
         .execute(&writer)
         .await?;
+        // Who delivered is gone, too, and what it had in hand may have been taken: it is told again.
+        sqlx::query(
+            "-- lines.end_leases
+             update sink_lines set due_at = waits_since, token = null where token is not null",
+        )
+        .execute(&writer)
+        .await?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, readers, _lock: Arc::new(lock) })
+        Ok(Self { writer, turn: Arc::default(), readers, _lock: Arc::new(lock) })
     }
 
-    /// Begins to write, at once: a transaction that reads first and writes later would fail with
-    /// SQLITE_BUSY_SNAPSHOT whatever the timeout.
-    pub(super) async fn begin(&self) -> Result<sqlx::Transaction<'static, Sqlite>, sqlx::Error> {
+    /// Begins to write when it is our turn, and then at once: a transaction that reads first and writes later
+    /// would fail with SQLITE_BUSY_SNAPSHOT whatever the timeout.
+    pub(crate) async fn begin(&self) -> Result<sqlx::Transaction<'static, Sqlite>, sqlx::Error> {
+        let _turn = self.turn.lock().await;
+        self.writer.begin_with("begin immediate").await
+    }
+
+    /// The same for what is received, which waits for two transactions at most: whoever sends it waits, and
+    /// would send it again.
+    pub(crate) async fn begin_first(
+        &self,
+    ) -> Result<sqlx::Transaction<'static, Sqlite>, sqlx::Error> {
         self.writer.begin_with("begin immediate").await
     }
 
@@ -138,11 +157,6 @@ impl Database {
 
     pub(super) async fn ping(&self) -> Result<(), sqlx::Error> {
         self.begin().await?.rollback().await
-    }
-
-    /// The one connection that writes, for the queue that lives in the same file.
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.writer
     }
 
     /// Connections that read, for the queue that lives in the same file.

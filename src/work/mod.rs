@@ -21,7 +21,7 @@ mod working;
 mod writing;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,10 @@ const RACES_MAX: u32 = 5;
 /// How often a batch waits for the store whole; then it is halved.
 const STALLS_MAX: u32 = 3;
 
+/// How long a batch may take before the next one is smaller, and how small it becomes at most.
+const BATCH_TIME: Duration = Duration::from_millis(500);
+const BATCH_MIN: usize = 16;
+
 /// What is held up again and again is given back for at most 2 to the power of this many seconds.
 const DELAYS_MAX: u32 = 9;
 
@@ -68,12 +72,15 @@ impl Worker {
     /// Works until it is told to stop. A batch that was begun is brought to its end.
     pub async fn run(self, mut consumer: Consumer, stop: CancellationToken) {
         let mut pauses = Pauses::reconnect();
+        let linger = self.limits.linger;
+        let mut max = self.limits.batch_max;
         while !stop.is_cancelled() {
-            let (max, linger) = (self.limits.batch_max, self.limits.linger);
             match consumer.next(max, linger, &stop).await {
                 Ok(batch) => {
                     pauses.reset();
+                    let (count, began) = (batch.len(), Instant::now());
                     self.process(&mut consumer, batch, &stop).await;
+                    max = next_max(max, count, began.elapsed(), self.limits.batch_max);
                 }
                 Err(error) => {
                     tracing::error!(
@@ -222,6 +229,18 @@ impl Worker {
     }
 }
 
+/// How many callbacks the next batch may hold. What takes long is done in smaller pieces, because others wait
+/// for the same rows, or for the one writer that there is; and in larger ones again once it does not.
+fn next_max(max: usize, count: usize, took: Duration, batch_max: usize) -> usize {
+    if took > BATCH_TIME {
+        (count / 2).clamp(BATCH_MIN.min(batch_max), max)
+    } else if count >= max {
+        max.saturating_mul(2).min(batch_max)
+    } else {
+        max
+    }
+}
+
 /// Gives a callback back to the queue, for longer each time. False where it still is in our hands.
 async fn give_back(consumer: &mut Consumer, delivery: &Delivery, error: StoreError) -> bool {
     let after = Duration::from_secs(1 << delivery.attempt.min(DELAYS_MAX));
@@ -236,4 +255,22 @@ async fn give_back(consumer: &mut Consumer, delivery: &Delivery, error: StoreErr
         tracing::warn!(error = %error, "a callback cannot be given back");
     }
     given_back.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_done_in_smaller_pieces_and_larger_ones_again() {
+        let (slow, fast) = (Duration::from_secs(2), Duration::from_millis(20));
+        assert_eq!(next_max(500, 500, slow, 500), 250);
+        assert_eq!(next_max(500, 40, slow, 500), 20, "half of what it took so long for");
+        assert_eq!(next_max(20, 20, slow, 500), BATCH_MIN);
+        assert_eq!(next_max(BATCH_MIN, 1, slow, 500), BATCH_MIN);
+        assert_eq!(next_max(4, 4, slow, 4), 4, "never more than is configured");
+        assert_eq!(next_max(100, 100, fast, 500), 200);
+        assert_eq!(next_max(400, 400, fast, 500), 500);
+        assert_eq!(next_max(100, 3, fast, 500), 100, "one that is not full says nothing");
+    }
 }
