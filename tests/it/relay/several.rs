@@ -1,13 +1,19 @@
 //! Several relays on one outbox, and transactions that are slower than others.
 
+use std::collections::BTreeMap;
+
 use pawl::clock::Clock;
 use pawl::config::Config;
-use pawl::roles::{Role, Roles};
+use pawl::order::name::{EventId, OrderId, Role};
+use pawl::order::report::{Content, Origin, Report};
+use pawl::roles::{self, Roles};
 use pawl::run::Daemon;
+use pawl::work::apply::Apply;
 
 use super::{Answer, FAST, Receiver, send, start};
 use crate::daemon::form::{Form, Own};
 use crate::daemon::{Pawl, env};
+use crate::order::said;
 use crate::poll::wait_until;
 
 /// Each of two processes delivers, and an order is one's at a time.
@@ -22,7 +28,7 @@ async fn of_two_relays_each_order_is_ones_at_a_time() {
     let own = Own::new(Form::Distributed).await;
     let text = own.config(&receiver.sink("books", FAST));
     let config = Config::read("pawl.toml", &text, &env()).unwrap();
-    let roles = Roles::of(&[Role::Relay]);
+    let roles = Roles::of(&[roles::Role::Relay]);
     let other = Daemon::start(&config, &roles, Clock::default()).await.unwrap();
     let pawl = Pawl::start_by(own, text).await;
     for status in ["new", "processing", "completed"] {
@@ -47,42 +53,26 @@ async fn of_two_relays_each_order_is_ones_at_a_time() {
 async fn a_transaction_that_was_slow_is_not_overlooked() {
     let receiver = Receiver::willing().await;
     let pawl = start(Form::Distributed, &receiver, "").await;
-    send(&pawl, "slow", "new").await;
+    let config = Config::read("pawl.toml", pawl.text(), &env()).unwrap();
+    let source = &config.sources["shop"];
+    let slow = Report {
+        origin: Origin::Callback,
+        event_id: EventId::new("slow-1").unwrap(),
+        received_at: pawl.clock.now(),
+        names: BTreeMap::from([(OrderId::new("slow").unwrap(), Role::Merchant)]),
+        content: Content::Said(said("processing")),
+    };
+    // Decided and written, by a process that takes its time.
+    let transaction = pawl.store().begin().await.unwrap();
+    let now = pawl.clock.now();
+    let mut apply = Apply::load(transaction, &[(source, &slow)], now).await.unwrap();
+    apply.decide(source, &slow);
+    apply.write().await.unwrap();
+    // What was decided later is there first, and delivered.
     send(&pawl, "fast", "new").await;
-    for id in ["slow", "fast"] {
-        receiver.wait_for(id, 1).await;
-    }
-    // Somebody holds the order, so that what is decided about it now is committed late.
-    let (store, _) = pawl.urls().unwrap();
-    let mut holder =
-        <sqlx::PgConnection as sqlx::Connection>::connect(store.expose()).await.unwrap();
-    let hold = "begin; select from sink_lines where order_key =
-        (select order_key from order_ids where id = 'slow') for update";
-    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
-    send(&pawl, "slow", "processing").await;
-    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'
-        and query like '-- lines.extend_lines%'";
-    let mut looking =
-        <sqlx::PgConnection as sqlx::Connection>::connect(store.expose()).await.unwrap();
-    loop {
-        let row = sqlx::query(waits).fetch_one(&mut looking).await.unwrap();
-        if sqlx::Row::get::<i64, _>(&row, 0) > 0 {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
-    // Another process decides and delivers what is newer.
-    let text = pawl.text().to_owned();
-    let config = Config::read("pawl.toml", &text, &env()).unwrap();
-    let other = Daemon::start(&config, &Roles::all(), Clock::default()).await.unwrap();
-    let body = crate::daemon::withdrawal("fast", "processing");
-    let to = other.receive_address.unwrap();
-    let taken = receiver.taken_of("fast").len();
-    assert_eq!(crate::daemon::callback(to, &body, &crate::daemon::sign(&body)).await.status, 200);
-    receiver.wait_for("fast", taken + 1).await;
-    let taken = receiver.taken_of("slow").len();
-    sqlx::raw_sql("rollback").execute(&mut holder).await.unwrap();
-    receiver.wait_for("slow", taken + 1).await;
+    receiver.wait_for("fast", 1).await;
+    assert!(receiver.taken_of("slow").is_empty(), "it is not committed");
+    apply.commit().await.unwrap();
+    receiver.wait_for("slow", 1).await;
     receiver.check_order();
-    other.stop().await.unwrap();
 }
