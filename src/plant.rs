@@ -22,6 +22,10 @@ pub const NAMES: &[&str] = &[
     "believe_hints",
     "cursor_before_confirm",
     "ignore_tolerance",
+    "resolve_unchecked",
+    "resolve_anew",
+    "wait_for_ever",
+    "revive_losers",
 ];
 
 /// Whether this fault is switched on.

@@ -90,7 +90,7 @@ pub(super) const fn unset(
 }
 
 /// Ten years, in seconds.
-const SECS_MAX: u64 = 315_360_000;
+pub(super) const SECS_MAX: u64 = 315_360_000;
 
 /// All of it, in the order in which it is shown.
 pub(super) const SECTIONS: &[Section] = &[

@@ -103,6 +103,16 @@ pub struct Operation {
     /// Whether the provider said it in answer to us.
     #[serde(default)]
     pub confirmed: bool,
+    /// When we first received it; none for what was kept before that was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+impl Operation {
+    /// What tells it from other versions of the same operation.
+    pub(super) fn version(&self) -> (&OperationName, &Amounts, &BTreeMap<Leg, Currency>, bool) {
+        (&self.name, &self.amounts, &self.currencies, self.confirmed)
+    }
 }
 
 impl Order {
@@ -135,6 +145,10 @@ impl Order {
             // The fault that this software exists to prevent: the last report wins.
             self.claims
                 .retain(|old| machine.get(&old.status).is_some_and(|o| o.track != rule.track));
+        }
+        #[cfg(feature = "plants")]
+        if crate::plant::is_planted("revive_losers") {
+            self.overruled.remove(&rule.name);
         }
         let announced = said.announced.as_ref().and_then(|status| machine.get(status));
         for rule in std::iter::once(rule).chain(announced) {
@@ -270,6 +284,7 @@ impl Order {
                 amounts: said.amounts.clone(),
                 currencies: said.currencies.clone(),
                 confirmed: report.origin.confirms(),
+                since: Some(report.received_at),
             });
         }
     }
@@ -297,8 +312,12 @@ impl Order {
     }
 
     fn operation_join(&mut self, operation: Operation) {
-        if let Err(at) = self.operations.binary_search(&operation) {
-            self.operations.insert(at, operation);
+        match self.operations.binary_search_by(|known| known.version().cmp(&operation.version())) {
+            Ok(at) => {
+                let known = &mut self.operations[at];
+                known.since = [known.since, operation.since].into_iter().flatten().min();
+            }
+            Err(at) => self.operations.insert(at, operation),
         }
     }
 }
