@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::order_json::{attention, effect, event, order};
+use super::claim_json::whole_order;
+use super::order_json::{event, order};
 use super::{Admin, Problem, Shared};
 use crate::order::name::OrderId;
 use crate::order::standing::Standing;
@@ -67,11 +68,9 @@ pub(super) async fn get_order(
     let row = find(&mut reading, &source, &order_id).await?;
     let waiting = reading.list_attention(row.key).await?;
     let effects = reading.list_effects(row.key).await?;
+    let resolutions = reading.list_resolutions(row.key).await?;
     reading.rollback().await?;
-    let mut shown = order(&row, &stand(&admin, &row));
-    shown["attention"] = waiting.iter().map(attention).collect();
-    shown["effects"] = effects.iter().map(effect).collect();
-    Ok(Json(shown))
+    Ok(Json(whole_order(&row, &stand(&admin, &row), &waiting, &effects, &resolutions)))
 }
 
 pub(super) async fn list_events(
@@ -111,7 +110,7 @@ pub(super) async fn find(
 }
 
 /// Where an order stands by the rules of today; by none, where its source is gone.
-fn stand(admin: &Admin, row: &OrderRow) -> Standing {
+pub(super) fn stand(admin: &Admin, row: &OrderRow) -> Standing {
     let sources = admin.sources.now();
     let source = sources.get(&row.source);
     source.map_or_else(Standing::default, |source| {

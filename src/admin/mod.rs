@@ -2,10 +2,14 @@
 
 mod api;
 mod ask;
+mod attention;
+mod claim_json;
 mod dead_letters;
 mod order_json;
 mod problem;
 mod register;
+mod resolve;
+mod told;
 
 use std::sync::Arc;
 
@@ -93,6 +97,8 @@ fn api_routes() -> Router<Arc<Admin>> {
         .route("/api/v1/orders/{source}/{order_id}", get(api::get_order))
         .route("/api/v1/orders/{source}/{order_id}/events", get(api::list_events))
         .route("/api/v1/orders/{source}/{order_id}/ask", post(ask::ask_order))
+        .route("/api/v1/orders/{source}/{order_id}/resolve", post(resolve::resolve))
+        .route("/api/v1/attention", get(attention::list_attention))
         .route("/api/v1/dead-letters", get(dead_letters::list_dead_letters))
         .route("/api/v1/dead-letters/{id}", get(dead_letters::get_dead_letter))
         .route("/api/v1/dead-letters/{id}/redrive", post(dead_letters::redrive))

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::listing::shown as shown_order;
 use super::row::{StoredRow, json, without_nul};
-use super::{StoreError, Transaction};
+use super::{OrderRow, StoreError, Transaction};
 use crate::order::standing::Attention;
 use crate::order::timestamp::Timestamp;
 
@@ -20,6 +21,30 @@ pub struct AttentionRow {
     pub text: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// Which of what waits for a person to list.
+#[derive(Clone, Debug, Default)]
+pub struct AttentionFilter {
+    /// Of this code only.
+    pub code: Option<String>,
+    /// Of this source only.
+    pub source: Option<String>,
+    /// What comes after this: lists go from what waits longest on.
+    pub after: Option<AttentionMark>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Where a list of what waits for a person goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttentionMark {
+    /// Since when the last one waits.
+    pub since: Timestamp,
+    /// Its order.
+    pub order: Uuid,
+    /// Its key.
+    pub key: String,
 }
 
 impl Transaction {
@@ -125,12 +150,68 @@ impl Transaction {
         match self {
             Self::Sqlite(transaction) => {
                 let query = sqlx::query(LIST).bind(order);
-                query.fetch_all(&mut **transaction).await?.iter().map(shown).collect()
+                query.fetch_all(&mut **transaction).await?.iter().map(|row| shown(row, 0)).collect()
             }
             Self::Postgres(transaction) => {
                 let query = sqlx::query(LIST).bind(order);
-                query.fetch_all(&mut **transaction).await?.iter().map(shown).collect()
+                query.fetch_all(&mut **transaction).await?.iter().map(|row| shown(row, 0)).collect()
             }
+        }
+    }
+
+    /// What waits for a person, what waits longest first, and the orders that it is about.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_all_attention(
+        &mut self,
+        filter: &AttentionFilter,
+    ) -> Result<Vec<(OrderRow, AttentionRow)>, StoreError> {
+        let after = filter.after.as_ref();
+        match self {
+            Self::Sqlite(transaction) => sqlx::query(
+                "-- attention.list_all_attention
+                 select o.key, o.source, o.state, o.created_at, o.updated_at, ask_phase, ask_step, ask_answers,
+                     next_ask_at, asked_at, ask_wanted, ask_hinted, ask_token is not null, ask_outcome,
+                     silent_status, silent_since, is_missed, a.code, a.key, a.text, a.since
+                 from attention a join orders o on o.key = a.order_key
+                 where (?1 is null or a.code = ?1) and (?2 is null or o.source = ?2)
+                     and (?3 is null or (a.since, a.order_key, a.key) > (?3, ?4, ?5))
+                 order by a.since, a.order_key, a.key limit ?6",
+            )
+            .bind(filter.code.as_deref())
+            .bind(filter.source.as_deref())
+            .bind(after.map(|after| after.since.micros()))
+            .bind(after.map(|after| after.order))
+            .bind(after.map(|after| after.key.as_str()))
+            .bind(filter.limit)
+            .fetch_all(&mut **transaction)
+            .await?
+            .iter()
+            .map(|row| Ok((shown_order(row)?, shown(row, 17)?)))
+            .collect(),
+            Self::Postgres(transaction) => sqlx::query(
+                "-- attention.list_all_attention
+                 select o.key, o.source, o.state::text, o.created_at, o.updated_at, ask_phase, ask_step,
+                     ask_answers, next_ask_at, asked_at, ask_wanted, ask_hinted, ask_token is not null,
+                     ask_outcome, silent_status, silent_since, is_missed, a.code, a.key, a.text, a.since
+                 from attention a join orders o on o.key = a.order_key
+                 where ($1::text is null or a.code = $1) and ($2::text is null or o.source = $2)
+                     and ($3::timestamptz is null
+                         or (a.since, a.order_key, a.key) > ($3, $4::uuid, $5::text))
+                 order by a.since, a.order_key, a.key limit $6",
+            )
+            .bind(filter.code.as_deref())
+            .bind(filter.source.as_deref())
+            .bind(after.map(|after| after.since.datetime()))
+            .bind(after.map(|after| after.order))
+            .bind(after.map(|after| after.key.as_str()))
+            .bind(filter.limit)
+            .fetch_all(&mut **transaction)
+            .await?
+            .iter()
+            .map(|row| Ok((shown_order(row)?, shown(row, 17)?)))
+            .collect(),
         }
     }
 
@@ -154,11 +235,12 @@ impl Transaction {
     }
 }
 
-fn shown(row: &impl StoredRow) -> Result<AttentionRow, StoreError> {
+/// Something that waits for a person, from this column on.
+fn shown(row: &impl StoredRow, column: usize) -> Result<AttentionRow, StoreError> {
     Ok(AttentionRow {
-        code: row.text(0)?,
-        key: row.text(1)?,
-        text: row.text(2)?,
-        since: row.time(3)?,
+        code: row.text(column)?,
+        key: row.text(column + 1)?,
+        text: row.text(column + 2)?,
+        since: row.time(column + 3)?,
     })
 }

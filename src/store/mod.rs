@@ -41,7 +41,7 @@ pub mod sqlite;
 mod waits;
 
 pub use asks::{BegunAsk, DueAsk, Lane};
-pub use attention::AttentionRow;
+pub use attention::{AttentionFilter, AttentionMark, AttentionRow};
 pub use audit::Audited;
 pub use budgets::Budget;
 pub use dead_letters::{DeadLetter, LetterFilter, LockedLetter};
