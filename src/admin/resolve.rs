@@ -15,6 +15,7 @@ use super::told::{check_text, read, told};
 use super::{Admin, Problem, Shared};
 use crate::order::name::{EventId, OrderId};
 use crate::order::proposal::Proposal;
+use crate::order::report::{Content, Report};
 use crate::work::resolve::{Asked, Made, Resolved, Resolver};
 
 /// Who decides, why, and whether really.
@@ -95,13 +96,13 @@ fn resolver(admin: &Admin, name: &str) -> Result<Resolver, Problem> {
 }
 
 fn answer(admin: &Admin, result: &str, dry_run: bool, made: &Made) -> Value {
-    let reason = match (&made.outcome, &made.report.content) {
+    let again = "to decide it once more, give it an id of its own";
+    let reason = match (&made.outcome, made.before.as_deref()) {
         (Some(outcome), _) => outcome.reason.clone(),
-        (None, crate::order::report::Content::Resolved(known)) => format!(
-            "{} decided so at {}: to decide it once more, give it an id of its own",
-            known.by, made.report.received_at
-        ),
-        (None, _) => String::new(),
+        (None, Some(Report { content: Content::Resolved(known), received_at, .. })) => {
+            format!("{} decided so at {received_at}: {again}", known.by)
+        }
+        (None, _) => format!("it was decided so before: {again}"),
     };
     let order = whole_order(
         &made.order,

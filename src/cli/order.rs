@@ -222,6 +222,13 @@ pub(super) fn print_order(order: &Value) {
             println!("             accepted by {}", quote(key.as_str().unwrap_or_default()));
         }
     }
+    let held = |text: &Value| {
+        order["held_back"].as_array().into_iter().flatten().any(|held| held["text"] == *text)
+    };
+    for wait in order["waits"].as_array().into_iter().flatten().filter(|wait| !held(&wait["text"]))
+    {
+        println!("  waits      {}, since {}", text(&wait["text"]), text(&wait["since"]));
+    }
     if !order["conflict"].is_null() {
         print_claims(&order["claims"]);
     }

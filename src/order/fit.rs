@@ -11,7 +11,7 @@ use super::position::{Basis, Position, excess_key, total};
 use super::rules::{AmountPolicy, KindRules, Unregistered};
 use super::slot::{Leg, Slot};
 use super::standing::Cause;
-use super::wait::first_money;
+use super::wait::{first_claimed, first_money};
 
 impl Judge<'_> {
     /// An amount above the registered one is wrong wherever it moves money; one below it only where
@@ -63,7 +63,8 @@ impl Judge<'_> {
             };
             let Some(actual) = actual else {
                 let text = format!("`{head}` does not say the amount of leg {leg}: {expression}");
-                self.early(format!("amount:{leg}=unsaid"), text, claims.since(head));
+                let since = first_claimed(&claims.live, head);
+                self.early(format!("amount:{leg}=unsaid"), text, since);
                 continue;
             };
             let tolerance = self.rules.policy.tolerance;

@@ -88,6 +88,17 @@ pub struct Claim {
     pub time: Option<Timestamp>,
     /// When we first received it at that time.
     pub since: Timestamp,
+    /// When we first received it at all, where that was earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+}
+
+impl Claim {
+    /// When we first received it, at whatever time: who says the same again and again does not make it new.
+    #[must_use]
+    pub fn heard_at(&self) -> Timestamp {
+        self.first.unwrap_or(self.since)
+    }
 }
 
 /// An operation, with one version of its amounts.
@@ -139,6 +150,7 @@ impl Order {
             confirmed: report.origin.confirms(),
             time: said.time.filter(|time| *time <= latest_credible),
             since: report.received_at,
+            first: None,
         };
         #[cfg(feature = "plants")]
         if crate::plant::is_planted("skip_guard") {
@@ -299,6 +311,7 @@ impl Order {
         match self.claims.binary_search_by(|known| version(known, &claim)) {
             Ok(at) => {
                 let known = &mut self.claims[at];
+                let first = known.heard_at().min(claim.heard_at());
                 // A status that came again stands since it came again.
                 if claim.time > known.time {
                     known.since = claim.since;
@@ -306,6 +319,7 @@ impl Order {
                     known.since = known.since.min(claim.since);
                 }
                 known.time = known.time.max(claim.time);
+                known.first = (first < known.since).then_some(first);
             }
             Err(at) => self.claims.insert(at, claim),
         }

@@ -14,6 +14,7 @@ use super::rules::{Confirm, Requirement};
 use super::slot::{Counter, Slot};
 use super::standing::Cause;
 use super::timestamp::Timestamp;
+use super::wait::first_claimed;
 
 impl Judge<'_> {
     /// Claims that wait for the provider's own answer, and would change a counter if they counted.
@@ -32,7 +33,7 @@ impl Judge<'_> {
             let with = Position::before_closing(basis, &counted);
             if with.counters != position.counters {
                 let largest = largest_total(basis.kind, claim);
-                self.unconfirmed(&claim.status, largest, Some(claim.since));
+                self.unconfirmed(&claim.status, largest, Some(claim.heard_at()));
             }
         }
     }
@@ -60,7 +61,8 @@ impl Judge<'_> {
         } else if closings.iter().any(|(slot, amount)| position.counter(*slot) < Some(*amount)) {
             let of_head = claims.weak.iter().filter(|claim| claim.status == head);
             let stated = of_head.filter_map(|claim| largest_total(kind, claim)).max();
-            let since = Claims::first(&claims.weak, &head).or_else(|| claims.since(&head));
+            let weak = first_claimed(&claims.weak, &head);
+            let since = weak.or_else(|| first_claimed(&claims.live, &head));
             self.unconfirmed(&head, value.max(stated), since);
         }
     }
@@ -102,7 +104,7 @@ impl Judge<'_> {
                 continue;
             };
             let is_head = self.standing.heads.values().flatten().any(|head| head == status);
-            let since = Claims::first(&counting, status);
+            let since = first_claimed(&counting, status);
             let mut is_complete = true;
             for (slot, expression) in &money.totals {
                 // What was held and never said needs no release.

@@ -85,8 +85,8 @@ impl Proposal {
     ) -> Result<Resolution, ResolveError> {
         let mut overrules = BTreeSet::new();
         for status in &self.overrule {
-            let known = rules.machine.find(status.as_str()).map_or(status, |rule| &rule.name);
-            overrules.insert(Overrule::status(&rules.machine, order, known));
+            let known = find(rules, status);
+            overrules.insert(Overrule::status(&rules.machine, order, &known));
         }
         for operation in &self.overrule_operations {
             overrules.insert(operation.find(order)?);
@@ -123,7 +123,8 @@ impl Proposal {
 
     /// Whether a resolution that was made is what this one wants.
     #[must_use]
-    pub fn is_made_by(&self, made: &Resolution) -> bool {
+    pub fn is_made_by(&self, rules: &Rules, made: &Resolution) -> bool {
+        let own: BTreeSet<Status> = self.overrule.iter().map(|own| find(rules, own)).collect();
         let statuses = made.overrules.iter().filter_map(|overrule| match overrule {
             Overrule::Status(status, _) => Some(status.clone()),
             Overrule::Operation(..) => None,
@@ -138,13 +139,18 @@ impl Proposal {
                 own.is(name) && own.amounts.as_ref().is_none_or(|own| own == *amounts)
             })
         };
-        self.overrule == statuses.collect()
+        own == statuses.collect()
             && self.overrule_operations.len() == operations.len()
             && self.overrule_operations.iter().all(is_named)
             && self.accept.union(&self.dismiss).eq(made.waives.iter())
             && self.compensate == made.compensates
             && self.ask == made.asks
     }
+}
+
+/// A status by the definition's name, where it has one for what a person wrote.
+fn find(rules: &Rules, status: &Status) -> Status {
+    rules.machine.find(status.as_str()).map_or(status, |rule| &rule.name).clone()
 }
 
 impl ProposedOperation {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use super::due::{collect_excess, over_issued_key};
 use super::joined::Order;
+use super::name::{EventId, Status, Track};
 use super::proposal::{Proposal, ProposedOperation, write_amounts};
-use super::report::Amounts;
+use super::report::{Amounts, Overrule, Resolution};
 use super::resolve::ResolveError;
 use super::rules::Rules;
 use super::slot::Slot;
@@ -32,7 +33,7 @@ pub fn find_remedies(
     key: &str,
     now: Timestamp,
 ) -> Vec<Remedy> {
-    let mut wanted = conflicting_statuses(standing, key);
+    let mut wanted = conflicting_statuses(rules, order, standing, key, now);
     wanted.extend(conflicting_operations(order, key));
     wanted.extend(excesses(rules, order, standing, key));
     let lifted = overdue_of(key).unwrap_or(key);
@@ -75,18 +76,51 @@ fn fit(
 }
 
 /// One head stays, and all others are overruled.
-fn conflicting_statuses(standing: &Standing, key: &str) -> Vec<Remedy> {
+fn conflicting_statuses(
+    rules: &Rules,
+    order: &Order,
+    standing: &Standing,
+    key: &str,
+    now: Timestamp,
+) -> Vec<Remedy> {
     let tracks = standing.heads.iter().filter(|(_, heads)| heads.len() > 1);
     let own = tracks.filter(|(track, heads)| conflict_key(track, heads) == key);
-    own.flat_map(|(_, heads)| heads.iter().map(move |stays| (stays, heads)))
-        .map(|(stays, heads)| Remedy {
+    own.flat_map(|(track, heads)| heads.iter().map(move |stays| (track, stays)))
+        .map(|(track, stays)| Remedy {
             what: format!("`{stays}` stands"),
             proposal: Proposal {
-                overrule: heads.iter().filter(|head| *head != stays).cloned().collect(),
+                overrule: overrule_others(rules, order, track, stays, now),
                 ..Proposal::default()
             },
         })
         .collect()
+}
+
+/// What must be overruled so that a head stands alone: behind what is overruled there may be more that
+/// excludes it.
+fn overrule_others(
+    rules: &Rules,
+    order: &Order,
+    track: &Track,
+    stays: &Status,
+    now: Timestamp,
+) -> BTreeSet<Status> {
+    let mut overruled = BTreeSet::new();
+    let mut order = order.clone();
+    loop {
+        let heads = Standing::of(rules, &order, now).heads.remove(track).unwrap_or_default();
+        let others: Vec<Status> =
+            heads.into_iter().filter(|head| head != stays && !overruled.contains(head)).collect();
+        if others.is_empty() {
+            return overruled;
+        }
+        let mut resolution = Resolution::of_nothing("", "");
+        let machine = &rules.machine;
+        resolution.overrules =
+            others.iter().map(|other| Overrule::status(machine, &order, other)).collect();
+        order.join_resolution(&EventId::considered(), now, &resolution);
+        overruled.extend(others);
+    }
 }
 
 /// One version of an operation stays, and all others are overruled.

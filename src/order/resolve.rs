@@ -78,6 +78,19 @@ pub enum ResolveError {
         /// By how much.
         excess: Amount,
     },
+    /// More would be made up for than there is to make up for.
+    #[error(
+        "{total} would be undone in {slot}, more than the {undone} that the books show as {}.{}: less is \
+         left to make up for", slot.leg, slot.counter.opposite()
+    )]
+    OverCompensated {
+        /// In which counter.
+        slot: Slot,
+        /// What it would come to, compensations included.
+        total: Amount,
+        /// What there is to undo.
+        undone: Amount,
+    },
     /// What would be compensated has no currency.
     #[error("the currency of leg {0} is not known, so nothing can be compensated on it: choose it")]
     NoCurrency(Leg),
@@ -95,7 +108,13 @@ impl ResolveError {
     /// Whether it is the order that stands against it, and not the resolution itself that makes no sense.
     #[must_use]
     pub fn is_of_order(&self) -> bool {
-        matches!(self, Self::NoHead | Self::BehindIssued { .. } | Self::OverIssued { .. })
+        matches!(
+            self,
+            Self::NoHead
+                | Self::BehindIssued { .. }
+                | Self::OverIssued { .. }
+                | Self::OverCompensated { .. }
+        )
     }
 }
 
@@ -180,6 +199,7 @@ pub fn check(
     if let Some(slot) = resolution.compensates.keys().find(unknown) {
         return Err(ResolveError::NoCurrency(slot.leg));
     }
+    check_compensated(&joined, resolution, &after)?;
     let stood: BTreeMap<Slot, Amount> = if before.is_held_by(Cause::Conflict) {
         // What a head closes is not known before there is one.
         BTreeMap::new()
@@ -197,6 +217,29 @@ pub fn check(
             Ok(Held(keys.cloned().collect()))
         }
     }
+}
+
+/// Nothing is undone that the books do not show: money that somebody has made up for already, perhaps.
+fn check_compensated(
+    joined: &Order,
+    resolution: &Resolution,
+    after: &Standing,
+) -> Result<(), ResolveError> {
+    let books = |slot: Slot| {
+        let due = after.due.iter().find(|effect| effect.slot == slot).map(|effect| effect.to);
+        let issued = due.unwrap_or_else(|| joined.on_the_books(slot));
+        let compensated = joined.compensated(slot);
+        // Too long to add exactly cannot be less than the larger of both.
+        issued.plus(compensated).unwrap_or_else(|| issued.max(compensated))
+    };
+    let undoing = resolution.compensates.keys().filter(|slot| slot.counter.undoes().is_some());
+    for slot in undoing {
+        let (total, undone) = (books(*slot), books(slot.with(slot.counter.opposite())));
+        if total > undone {
+            return Err(ResolveError::OverCompensated { slot: *slot, total, undone });
+        }
+    }
+    Ok(())
 }
 
 fn find_excess(rules: &Rules, order: &Order, standing: &Standing) -> Vec<(Slot, Amount)> {

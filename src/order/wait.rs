@@ -3,7 +3,6 @@
 //! Since when is worked out from the joined reports, never from when we looked: the same reports in
 //! another order wait since the same time. What ends by itself at a known time (grace) is no wait.
 
-use super::heads::Claims;
 use super::joined::{Claim, Order};
 use super::judge::Judge;
 use super::name::Status;
@@ -107,20 +106,18 @@ fn why(kind: Option<&KindRules>, name: &OperationName, position: &Position) -> S
 
 /// When anything was first claimed of what counts.
 fn first_heard(order: &Order) -> Option<Timestamp> {
-    let claims = order.live_claims().map(|claim| claim.since);
+    let claims = order.live_claims().map(Claim::heard_at);
     claims.chain(order.live_operations().filter_map(|operation| operation.since)).min()
 }
 
 /// When money was first claimed of what counts.
 pub(super) fn first_money(order: &Order, rules: &Rules, kind: &KindRules) -> Option<Timestamp> {
     let moves = |claim: &&Claim| kind.moves_money(&rules.machine, &claim.status);
-    let claims = order.live_claims().filter(moves).map(|claim| claim.since);
+    let claims = order.live_claims().filter(moves).map(Claim::heard_at);
     claims.chain(order.live_operations().filter_map(|operation| operation.since)).min()
 }
 
-impl Claims<'_> {
-    /// When a status was first claimed, of these claims.
-    pub(super) fn first(claims: &[&Claim], status: &Status) -> Option<Timestamp> {
-        claims.iter().filter(|claim| claim.status == *status).map(|claim| claim.since).min()
-    }
+/// When a status was first claimed, of these claims.
+pub(super) fn first_claimed(claims: &[&Claim], status: &Status) -> Option<Timestamp> {
+    claims.iter().filter(|claim| claim.status == *status).map(|claim| claim.heard_at()).min()
 }

@@ -74,10 +74,10 @@ pub enum Resolved {
 pub struct Made {
     /// What its event is known by.
     pub event_id: EventId,
-    /// Who made it, when, why, and what was decided.
-    pub report: Report,
     /// What it turned out to be; none where it was made before.
     pub outcome: Option<Outcome>,
+    /// How it was made before, where that is still kept.
+    pub before: Option<Box<Report>>,
     /// What left because of it.
     pub effects: Vec<Effect>,
     /// The order.
@@ -88,6 +88,16 @@ pub struct Made {
     pub issued: Vec<EffectRow>,
     /// What people decided about it.
     pub resolutions: Vec<Report>,
+}
+
+/// What is known of a resolution before it is made.
+enum Known {
+    /// Nothing.
+    New,
+    /// It was made; how, where that is still kept.
+    Same(Option<Box<Report>>),
+    /// Another one goes by its id.
+    Other,
 }
 
 impl Resolver {
@@ -137,16 +147,17 @@ impl Resolver {
             return Ok(Resolved::Missing);
         }
         let mut apply = Apply::load(transaction, &[(&self.source, &report)], now).await?;
-        if let Some(known) = apply.known(&self.source, &report).cloned() {
-            let is_same = matches!(&known.content,
-                Content::Resolved(made) if asked.proposal.is_made_by(made));
-            if !is_same {
+        match self.find_made(&apply, asked, &report) {
+            Known::New => {}
+            Known::Other => {
                 apply.rollback().await?;
                 return Ok(Resolved::Taken(report.event_id));
             }
-            let made = self.read(apply.transaction(), asked, known, None, Vec::new()).await?;
-            apply.rollback().await?;
-            return Ok(Resolved::Unchanged(Box::new(made)));
+            Known::Same(before) => {
+                let made = self.read(apply.transaction(), asked, report.event_id).await?;
+                apply.rollback().await?;
+                return Ok(Resolved::Unchanged(Box::new(Made { before, ..made })));
+            }
         }
         let resolution = match self.check(&mut apply, asked, &report).await? {
             Ok(resolution) => resolution,
@@ -157,6 +168,30 @@ impl Resolver {
         };
         report.content = content(resolution);
         self.make(apply, asked, report).await
+    }
+
+    /// Whether a resolution was made before. What was made up for the order itself remembers, also when its
+    /// event is long gone.
+    fn find_made(&self, apply: &Apply, asked: &Asked, report: &Report) -> Known {
+        let (source, proposal) = (&self.source, &asked.proposal);
+        let is_same = match apply.known(source, report) {
+            Some(Report { content: Content::Resolved(made), .. }) => {
+                proposal.is_made_by(&source.rules, made)
+            }
+            Some(_) => false,
+            None => {
+                let order = apply.order(source, report);
+                match order.and_then(|order| order.compensations.get(&report.event_id)) {
+                    Some(made) => *made == proposal.compensate,
+                    None => return Known::New,
+                }
+            }
+        };
+        if is_same {
+            Known::Same(apply.known(source, report).cloned().map(Box::new))
+        } else {
+            Known::Other
+        }
     }
 
     /// Checks a resolution against the order, which is locked.
@@ -203,7 +238,8 @@ impl Resolver {
         let (at, subject) = (report.received_at, key.to_string());
         let line = Audited { at, who: &asked.by, what: "order.resolve", subject, detail };
         transaction.audit(&line).await?;
-        let made = self.read(transaction, asked, report, Some(outcome.clone()), effects).await?;
+        let made = self.read(transaction, asked, report.event_id).await?;
+        let made = Made { outcome: Some(outcome.clone()), effects, ..made };
         if asked.is_dry_run {
             apply.rollback().await?;
             return Ok(Resolved::Made(Box::new(made)));
@@ -221,16 +257,14 @@ impl Resolver {
         &self,
         transaction: &mut Transaction,
         asked: &Asked,
-        report: Report,
-        outcome: Option<Outcome>,
-        effects: Vec<Effect>,
+        event_id: EventId,
     ) -> Result<Made, ApplyError> {
         let row = transaction.get_order(&self.source.name, asked.order_id.as_str()).await?;
         let order = row.ok_or(StoreError::Raced)?;
         let attention = transaction.list_attention(order.key).await?;
         let issued = transaction.list_effects(order.key).await?;
         let resolutions = transaction.list_resolutions(order.key).await?;
-        let event_id = report.event_id.clone();
-        Ok(Made { event_id, report, outcome, effects, order, attention, issued, resolutions })
+        let (outcome, before, effects) = (None, None, Vec::new());
+        Ok(Made { event_id, outcome, before, effects, order, attention, issued, resolutions })
     }
 }

@@ -89,6 +89,22 @@ fn a_claim_that_the_answers_deny_is_told_long_before_the_horizon() {
     assert_eq!(overdue(&rules, &decision.order, HOUR), ["unconfirmed:paid=10"]);
 }
 
+/// An answer without a time of its own is of the time at which it was given: the same answer again is no news.
+#[test]
+fn who_says_the_same_again_at_another_time_does_not_make_it_new() {
+    let rules = card(told());
+    let said = |n: i64| {
+        let said = Said { time: Some(at(n * 600)), ..usd("paid", &[]) };
+        heard_at(n * 600, answer(usize::try_from(n).unwrap(), said))
+    };
+    let mut reports: Vec<Report> = (1..9).map(said).collect();
+    let order = last(&rules, &reports).order;
+    assert_eq!(overdue(&rules, &order, 600 + HOUR - 1), [""; 0]);
+    assert_eq!(overdue(&rules, &order, 600 + HOUR), ["unsaid:to.credited@paid"]);
+    reports.reverse();
+    assert_eq!(last(&rules, &reports).order.claims, order.claims);
+}
+
 #[test]
 fn since_when_does_not_depend_on_the_order_in_which_reports_are_decided() {
     let rules =

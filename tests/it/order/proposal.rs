@@ -90,8 +90,8 @@ fn of_an_operation_with_two_amounts_one_is_named() {
     let left = decide(&rules, &order, &made, Seen::New);
     assert!(!left.standing.attention.iter().any(|a| a.code == AttentionCode::Conflict));
     let Content::Resolved(made) = made.content else { panic!() };
-    assert!(operation(Some("81.0")).is_made_by(&made));
-    assert!(!operation(Some("80")).is_made_by(&made));
+    assert!(operation(Some("81.0")).is_made_by(&rules, &made));
+    assert!(!operation(Some("80")).is_made_by(&rules, &made));
 }
 
 #[test]
@@ -150,6 +150,55 @@ fn what_is_offered_would_be_taken_and_ends_what_waits() {
             assert!(!remedies.is_empty(), "{waits:?}");
         }
     }
+}
+
+/// What left too much, because claims stopped counting, is made up for once or left as it is.
+#[test]
+fn what_left_too_much_is_offered_to_be_made_up_for_once() {
+    let rules = card(Policy::default());
+    let overruled = resolved(3, super::card::resolution(&["paid"], &[]));
+    let reports = [
+        callback(1, usd("paid", &[("captured", "8")])),
+        callback(2, usd("cancelled", &[])),
+        overruled,
+    ];
+    let order = last(&rules, &reports).order;
+    let standing = Standing::of(&rules, &order, at(0));
+    let remedies = find_remedies(&rules, &order, &standing, "over_issued:to.credited=8", at(0));
+    let whats: Vec<_> = remedies.iter().map(|remedy| remedy.what.as_str()).collect();
+    assert_eq!(
+        whats,
+        ["make up for 8 that left as to.credited", "it is right that this much left"]
+    );
+    for remedy in &remedies {
+        let made = propose(&rules, &order, &remedy.proposal).unwrap();
+        let after = decide(&rules, &order, &made, Seen::New);
+        assert!(after.standing.attention.is_empty(), "{remedy:?}");
+    }
+    let made = propose(&rules, &order, &remedies[0].proposal).unwrap();
+    let after = decide(&rules, &order, &made, Seen::New).order;
+    let refused = propose(&rules, &after, &remedies[0].proposal).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "16 would be undone in to.credit_reversed, more than the 8 that the books show as to.credited: less is \
+         left to make up for"
+    );
+}
+
+/// Behind a status that is overruled there may be another one that excludes the one that stays.
+#[test]
+fn all_that_excludes_what_stays_is_overruled() {
+    let from = "[status.cancelled]\n";
+    let to = "[status.voided]\nfinal = true\noutcome = \"failed\"\n[status.cancelled]\nedges = [\"voided\"]\n";
+    let rules = super::card::card_with(from, to, Policy::default());
+    let statuses = ["cancelled", "voided", "paid"].iter().enumerate();
+    let reports: Vec<Report> =
+        statuses.map(|(n, status)| callback(n, usd(status, &[("captured", "1")]))).collect();
+    let order = last(&rules, &reports).order;
+    let standing = Standing::of(&rules, &order, at(0));
+    let remedies = find_remedies(&rules, &order, &standing, "conflict:payment=paid,voided", at(0));
+    let paid = remedies.iter().find(|remedy| remedy.what == "`paid` stands").unwrap();
+    assert_eq!(paid.proposal.overrule, ["cancelled", "voided"].map(Status::new).into());
 }
 
 #[test]

@@ -172,6 +172,7 @@ async fn what_is_replayed_after_it_was_forgotten_moves_nothing(form: Form) {
     );
     // Nor is what a person had made up for made up for once more.
     let again = resolve(&pawl, "m-10", &overruled).await;
-    assert_eq!(again.json()["effects"], json!([]), "{}", again.body);
+    assert_eq!(again.json()["result"], "unchanged", "{}", again.body);
+    assert_eq!(again.json()["effects"], json!([]));
     assert_eq!(stands(&pawl.order("m-10").await), before[1]);
 }

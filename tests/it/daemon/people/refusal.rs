@@ -94,6 +94,12 @@ async fn the_same_again_changes_nothing(form: Form) {
     }
     assert_eq!((pawl.order("r-2").await, pawl.events("r-2").await), before);
     assert_eq!(audit_log(&pawl.own).await.len(), 1);
+    // Nor because they put it in other words.
+    let mut other = proposal.clone();
+    other["id"] = json!("other");
+    let refused = resolve(&pawl, "r-2", &other).await;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert!(refused.json()["detail"].as_str().unwrap().contains("less is left to make up for"));
     // An id of one's own, for something else.
     let given = json!({ "overrule": ["completed"], "id": "ticket-7" });
     assert_eq!(resolved(&pawl, "r-2", &given).await["event_id"], "ticket-7");
@@ -153,6 +159,8 @@ async fn what_a_person_decides_is_kept_with_who_and_why(form: Form) {
     // By any of its ids.
     let answer = resolve(&pawl, "uuid-r-5", &json!({ "overrule": ["cancelled"] })).await.json();
     assert_eq!(answer["result"], "resolved", "an alias names the status as well: {answer}");
+    let again = resolve(&pawl, "r-5", &json!({ "overrule": ["cancelled"] })).await.json();
+    assert_eq!(again["result"], "unchanged", "{again}");
     let event = pawl.events("r-5").await.pop().unwrap();
     assert_eq!((&event["origin"], &event["event_id"]), (&json!("operator"), &answer["event_id"]));
     assert_eq!((&event["moved_from"], &event["moved_to"]), (&Value::Null, &json!("completed")));
