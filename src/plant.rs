@@ -26,6 +26,10 @@ pub const NAMES: &[&str] = &[
     "forget_order",
     "sequence_cursor",
     "outbox_apart",
+    "resolve_unchecked",
+    "resolve_anew",
+    "wait_for_ever",
+    "revive_losers",
 ];
 
 /// Whether this fault is switched on.

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::order_json::{attention, effect, event, order};
+use super::claim_json::whole_order;
+use super::order_json::{event, order};
 use super::sinks::waits_of;
 use super::{Admin, Problem, Shared};
 use crate::order::name::OrderId;
@@ -68,12 +69,11 @@ pub(super) async fn get_order(
     let row = find(&mut reading, &source, &order_id).await?;
     let waiting = reading.list_attention(row.key).await?;
     let effects = reading.list_effects(row.key).await?;
-    let deliveries = waits_of(&mut reading, row.key).await?;
+    let resolutions = reading.list_resolutions(row.key).await?;
+    let undelivered = waits_of(&mut reading, row.key).await?;
     reading.rollback().await?;
-    let mut shown = order(&row, &stand(&admin, &row));
-    shown["attention"] = waiting.iter().map(attention).collect();
-    shown["effects"] = effects.iter().map(effect).collect();
-    shown["undelivered"] = Value::Array(deliveries);
+    let mut shown = whole_order(&row, &stand(&admin, &row), &waiting, &effects, &resolutions);
+    shown["undelivered"] = Value::Array(undelivered);
     Ok(Json(shown))
 }
 
@@ -114,7 +114,7 @@ pub(super) async fn find(
 }
 
 /// Where an order stands by the rules of today; by none, where its source is gone.
-fn stand(admin: &Admin, row: &OrderRow) -> Standing {
+pub(super) fn stand(admin: &Admin, row: &OrderRow) -> Standing {
     let sources = admin.sources.now();
     let source = sources.get(&row.source);
     source.map_or_else(Standing::default, |source| {

@@ -37,7 +37,8 @@ pub(super) async fn ask_order(
     ))
 }
 
-fn check_askable(admin: &Admin, name: &str) -> Result<(), Problem> {
+/// Whether anybody can be asked about orders of a source.
+pub(super) fn check_askable(admin: &Admin, name: &str) -> Result<(), Problem> {
     let refuse = |detail: String| Err(Problem::new(StatusCode::CONFLICT, detail));
     let sources = admin.sources.now();
     let Some(source) = sources.get(name) else {

@@ -9,15 +9,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::api::{LIMIT_MAX, list};
-use super::order_json::dead_letter;
+use super::order_json::{dead_letter, issued};
+use super::told::{check_text, told};
 use super::{Admin, Problem, Shared};
-use crate::order::effect::Effect;
 use crate::store::{LetterFilter, VerdictRow};
 use crate::work::apply::Outcome;
 use crate::work::redrive::{Dropped, Letters, Redriven};
-
-/// How many characters a name, or a reason that a person gives, has at most.
-const TOLD_MAX: usize = 1000;
 
 /// Which letters to list.
 #[derive(Debug, Deserialize)]
@@ -81,7 +78,7 @@ pub(super) async fn redrive(
     body: Result<Json<Value>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let (key, Redrive { by, dry_run }) = (key(&id)?, told(body)?);
-    check("by", &by)?;
+    check_text("by", &by)?;
     let letters = letters(&admin)?;
     // A task of its own: database work is never cancelled half-way.
     let task = tokio::spawn(async move { letters.redrive(key, &by, dry_run).await });
@@ -118,8 +115,8 @@ pub(super) async fn drop_letter(
     body: Result<Json<Value>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let (key, Drop { by, why }) = (key(&id)?, told(body)?);
-    check("by", &by)?;
-    check("why", &why)?;
+    check_text("by", &by)?;
+    check_text("why", &why)?;
     let letters = letters(&admin)?;
     let task = tokio::spawn(async move { letters.drop(key, &by, &why).await });
     let result = match task.await.map_err(|panic| Problem::internal(panic.into()))?? {
@@ -152,32 +149,6 @@ fn key(id: &str) -> Result<Uuid, Problem> {
     id.parse().map_err(|_| missing(id))
 }
 
-pub(super) fn told<T: serde::de::DeserializeOwned>(
-    body: Result<Json<Value>, JsonRejection>,
-) -> Result<T, Problem> {
-    let Json(body) = body?;
-    let wrong = |what: String| Problem::new(StatusCode::BAD_REQUEST, what);
-    // serde would take a list for a struct, by position.
-    if !body.is_object() {
-        return Err(wrong("the body must be an object".to_owned()));
-    }
-    serde_json::from_value(body).map_err(|error| wrong(error.to_string()))
-}
-
-/// A text that a person gives for the audit log says something.
-pub(super) fn check(name: &str, text: &str) -> Result<(), Problem> {
-    let wrong = if text.trim().is_empty() {
-        "is empty"
-    } else if text.chars().count() > TOLD_MAX {
-        "is too long"
-    } else if text.chars().any(char::is_control) {
-        "contains a control character"
-    } else {
-        return Ok(());
-    };
-    Err(Problem::new(StatusCode::BAD_REQUEST, format!("`{name}` {wrong}")))
-}
-
 fn decided(outcome: &Outcome) -> Value {
     json!({
         "source": outcome.source,
@@ -193,16 +164,4 @@ fn rows(verdicts: &[VerdictRow]) -> Value {
         json!({ "source": source, "order_id": order_id, "verdict": verdict, "reason": null })
     };
     verdicts.iter().map(row).collect()
-}
-
-/// An effect that leaves because of a redrive. It is shown whole at its order.
-fn issued(effect: &Effect) -> Value {
-    json!({
-        "leg": effect.slot.leg.as_str(),
-        "counter": effect.slot.counter.as_str(),
-        "from": effect.from,
-        "to": effect.to,
-        "amount": effect.amount(),
-        "currency": effect.currency,
-    })
 }

@@ -2,11 +2,15 @@
 
 mod api;
 mod ask;
+mod attention;
+mod claim_json;
 mod dead_letters;
 mod order_json;
 mod problem;
 mod register;
+mod resolve;
 mod sinks;
+mod told;
 
 use std::sync::Arc;
 
@@ -96,6 +100,8 @@ fn api_routes() -> Router<Arc<Admin>> {
         .route("/api/v1/orders/{source}/{order_id}", get(api::get_order))
         .route("/api/v1/orders/{source}/{order_id}/events", get(api::list_events))
         .route("/api/v1/orders/{source}/{order_id}/ask", post(ask::ask_order))
+        .route("/api/v1/orders/{source}/{order_id}/resolve", post(resolve::resolve))
+        .route("/api/v1/attention", get(attention::list_attention))
         .route("/api/v1/sinks", get(sinks::list_sinks))
         .route("/api/v1/sinks/{name}/resume", post(sinks::resume_sink))
         .route("/api/v1/sinks/{name}/remove", post(sinks::remove_sink))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::order::amount::Amount;
+use crate::order::effect::Effect;
 use crate::order::report::{Content, Registration};
 use crate::order::slot::Slot;
 use crate::order::standing::{Cause, Standing};
@@ -91,6 +92,18 @@ pub(super) fn effect(row: &EffectRow) -> Value {
         "amount": row.amount,
         "currency": row.currency,
         "issued_at": row.issued_at,
+    })
+}
+
+/// An effect that leaves just now. It is shown whole at its order.
+pub(super) fn issued(effect: &Effect) -> Value {
+    json!({
+        "leg": effect.slot.leg.as_str(),
+        "counter": effect.slot.counter.as_str(),
+        "from": effect.from,
+        "to": effect.to,
+        "amount": effect.amount(),
+        "currency": effect.currency,
     })
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::find;
-use super::dead_letters::{check, told};
+use super::told::{check_text, told};
 use super::{Problem, Shared};
 use crate::config::Sink;
 use crate::relay::budget_name;
@@ -172,8 +172,8 @@ pub(super) async fn remove_sink(
 }
 
 fn person(by: String, why: String) -> Result<Person, Problem> {
-    check("by", &by)?;
-    check("why", &why)?;
+    check_text("by", &by)?;
+    check_text("why", &why)?;
     Ok(Person { by, why })
 }
 

@@ -1,6 +1,7 @@
 //! The command line: a file a command.
 
 mod ask;
+mod attention;
 mod check;
 mod client;
 mod config;
@@ -12,7 +13,9 @@ mod migrate;
 mod order;
 mod pages;
 mod provider;
+mod resolve;
 mod serve;
+mod shell;
 mod simulate;
 mod sink;
 
@@ -50,9 +53,12 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Asks a running daemon whether it is ready; exits with 0 or 1.
     Healthcheck(healthcheck::Healthcheck),
-    /// Registers orders and looks at them, at a running daemon.
+    /// Registers orders, looks at them and resolves them, at a running daemon.
     #[command(subcommand)]
     Order(order::Command),
+    /// What waits for a person, what waits longest first, with the commands that would resolve it; at a
+    /// running daemon.
+    Attention(attention::Attention),
     /// Looks at accepted callbacks that could not be read or applied, and redrives or drops them, at a
     /// running daemon.
     #[command(subcommand)]
@@ -201,6 +207,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Serve(serve) => serve::run(&serve),
         Command::Demo(told) => demo::run(&told),
         Command::Order(command) => order::run(command),
+        Command::Attention(told) => attention::run(&told),
         Command::Dead(command) => dead::run(command),
         Command::Sink(command) => sink::run(command),
         Command::Simulate(told) => simulate::run(&told),

@@ -1,11 +1,12 @@
-//! `pawl order`: register orders, and look at them.
+//! `pawl order`: register orders, look at them, and resolve them.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::client::segment;
-use super::{Daemon, Exit, Failure, ask};
+use super::shell::quote;
+use super::{Daemon, Exit, Failure, ask, resolve};
 
 /// What can be done with orders.
 #[derive(Debug, clap::Subcommand)]
@@ -18,6 +19,8 @@ pub(super) enum Command {
     Show(Show),
     /// Asks the provider about an order now.
     Ask(ask::Ask),
+    /// Decides what an order waits for a person with: `pawl attention` shows what.
+    Resolve(Box<resolve::Resolve>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,6 +97,7 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
         Command::List(list) => run_list(&list),
         Command::Show(show) => run_show(&show),
         Command::Ask(told) => ask::run(&told),
+        Command::Resolve(told) => resolve::run(&told),
     }
 }
 
@@ -186,12 +190,17 @@ fn timeline(event: &Value) -> Vec<[String; 5]> {
     let said = match event["status"].as_str() {
         Some(_) => text(&event["status"]),
         None if event.get("registered").is_some() => "registered".to_owned(),
+        None if event.get("resolved").is_some() => "resolved".to_owned(),
         None => text(&event["origin"]),
     };
     let line = |at: &Value, verdict: &Value, reason: String| {
         [text(at), text(&event["origin"]), said.clone(), text(verdict), reason]
     };
-    let mut lines = vec![line(&event["received_at"], &event["verdict"], text(&event["reason"]))];
+    let mut reason = text(&event["reason"]);
+    if let Some(made) = event.get("resolved") {
+        reason = format!("{reason} (by {}: {})", text(&made["by"]), text(&made["why"]));
+    }
+    let mut lines = vec![line(&event["received_at"], &event["verdict"], reason)];
     // The deliveries, the newest first; the oldest is the event itself.
     let repeats = usize::try_from(event["repeats"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
     let again = event["deliveries"].as_array().into_iter().flatten().take(repeats);
@@ -199,7 +208,7 @@ fn timeline(event: &Value) -> Vec<[String; 5]> {
     lines
 }
 
-fn print_order(order: &Value) {
+pub(super) fn print_order(order: &Value) {
     println!("{} of {}", text(&order["order_id"]), text(&order["source"]));
     let done = if order["final"] == true { ", final" } else { "" };
     println!("  status     {} ({}{done})", status(order), text(&order["outcome"]));
@@ -209,6 +218,27 @@ fn print_order(order: &Value) {
     }
     for held in order["held_back"].as_array().into_iter().flatten() {
         println!("  held back  {}: {}", text(&held["cause"]), text(&held["text"]));
+        for key in held["keys"].as_array().into_iter().flatten() {
+            println!("             accepted by {}", quote(key.as_str().unwrap_or_default()));
+        }
+    }
+    let held = |text: &Value| {
+        order["held_back"].as_array().into_iter().flatten().any(|held| held["text"] == *text)
+    };
+    for wait in order["waits"].as_array().into_iter().flatten().filter(|wait| !held(&wait["text"]))
+    {
+        println!("  waits      {}, since {}", text(&wait["text"]), text(&wait["since"]));
+    }
+    if !order["conflict"].is_null() {
+        print_claims(&order["claims"]);
+    }
+    for gone in order["overruled"].as_array().into_iter().flatten() {
+        let what = match gone["status"].as_str() {
+            Some(_) => text(&gone["status"]),
+            None => format!("{} {}", text(&gone["operation"]), text(&gone["id"])),
+        };
+        let (by, at, why) = (text(&gone["by"]), text(&gone["at"]), text(&gone["why"]));
+        println!("  overruled  {what}, by {by} at {at}: {why}");
     }
     for waits in order["attention"].as_array().into_iter().flatten() {
         println!("  attention  {}: {}", text(&waits["code"]), text(&waits["text"]));
@@ -224,6 +254,30 @@ fn print_order(order: &Value) {
     }
 }
 
+/// Claims, a line each: what, when by the provider's clock and by ours, and whether the provider's own
+/// answer said so.
+pub(super) fn print_claims(claims: &Value) {
+    for claim in claims.as_array().into_iter().flatten() {
+        let what = match claim["status"].as_str() {
+            Some(_) => text(&claim["status"]),
+            None => format!("{} {}", text(&claim["operation"]), text(&claim["id"])),
+        };
+        let amounts = claim["amounts"].as_object().into_iter().flatten();
+        let amounts = amounts.map(|(name, amount)| format!(", {name} {}", text(amount)));
+        let confirmed = match (claim["overruled"] == true, claim["confirmed"] == true) {
+            (true, _) => "overruled",
+            (false, true) => "confirmed by the provider's answer",
+            (false, false) => "not confirmed",
+        };
+        println!(
+            "  claimed    {what}: {}, received {}, {confirmed}{}",
+            claim["time"].as_str().map_or("without a time".to_owned(), |at| format!("of {at}")),
+            text(&claim["received_at"]),
+            amounts.collect::<String>()
+        );
+    }
+}
+
 pub(super) fn status(order: &Value) -> String {
     match order["conflict"].as_array() {
         Some(heads) => {
@@ -234,7 +288,7 @@ pub(super) fn status(order: &Value) -> String {
     }
 }
 
-fn items(answer: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn items(answer: &Value) -> impl Iterator<Item = &Value> {
     answer["items"].as_array().into_iter().flatten()
 }
 

@@ -12,7 +12,7 @@ use crate::order::asking::Schedule;
 use crate::provider::Provider;
 
 /// Ten years: nobody means more.
-const SECS_MAX: usize = 315_360_000;
+pub(super) const SECS_MAX: usize = 315_360_000;
 
 impl Check<'_> {
     pub(super) fn schedule(&mut self, table: &AskTable) -> Schedule {

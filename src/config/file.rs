@@ -116,6 +116,7 @@ pub(super) struct SourceTable {
     pub confirm: Option<Spanned<ConfirmValue>>,
     #[serde(default)]
     pub settle_after: BTreeMap<Spanned<String>, u64>,
+    pub early_secs: Option<Spanned<u64>>,
     #[serde(default)]
     pub ask: AskTable,
     #[serde(default)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::ask::SECS_MAX;
 use super::file::{AmountWord, File, SecretTable, SourceTable, UnregisteredWord};
 use super::sink::is_name;
 use super::{Check, did_you_mean};
@@ -221,6 +222,7 @@ impl Check<'_> {
             account: self.account(table.account.as_ref(), provider),
             confirm: self.confirm(table, provider, signature),
             settle_after_secs: settle_after.map(|(s, n)| (Status::new(s.get_ref()), *n)).collect(),
+            early_secs: Some(self.number(table.early_secs.as_ref(), 3600, 1..=SECS_MAX) as u64),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Every key of a source.
 
-use super::keys::{Key, Shape, Value, key, must, unset};
+use super::keys::{Key, SECS_MAX, Shape, Value, key, must, unset};
 
 /// In the order in which they are shown.
 pub(super) const SOURCE: &[Key] = &[
@@ -77,5 +77,11 @@ pub(super) const SOURCE: &[Key] = &[
         Shape::Numbers,
         r#"{ error = 600 }"#,
         "how long a status stands before its effects leave, in seconds",
+    ),
+    key(
+        "early_secs",
+        Shape::Number(1, SECS_MAX),
+        "3600",
+        "how long money may wait for what is missing; then a person is told, in seconds",
     ),
 ];

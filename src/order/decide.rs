@@ -226,7 +226,8 @@ fn facts_differ(before: &Order, after: &Order) -> bool {
         || before.accounts != after.accounts
         || before.currencies != after.currencies
         || before.registrations != after.registrations
-        || before.operations != after.operations
+        // Only ever added to: that one was first received earlier is no news.
+        || before.operations.len() != after.operations.len()
         || before.unknown_statuses != after.unknown_statuses
         || before.overruled != after.overruled
         || before.overruled_operations != after.overruled_operations
@@ -289,6 +290,9 @@ fn judge(
         && !taught
     {
         return (Verdict::Stale, format!("`{status}` is behind `{head}`"));
+    }
+    if taught && report.origin == Origin::Operator {
+        return (Verdict::Unchanged, "taken note of: nothing moves by it".to_owned());
     }
     (Verdict::Unchanged, "nothing new".to_owned())
 }

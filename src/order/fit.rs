@@ -10,7 +10,8 @@ use super::name::Status;
 use super::position::{Basis, Position, excess_key, total};
 use super::rules::{AmountPolicy, KindRules, Unregistered};
 use super::slot::{Leg, Slot};
-use super::standing::{Cause, Hold};
+use super::standing::Cause;
+use super::wait::{first_claimed, first_money};
 
 impl Judge<'_> {
     /// An amount above the registered one is wrong wherever it moves money; one below it only where
@@ -62,15 +63,19 @@ impl Judge<'_> {
             };
             let Some(actual) = actual else {
                 let text = format!("`{head}` does not say the amount of leg {leg}: {expression}");
-                self.early(Some(format!("amount:{leg}=unsaid")), text);
+                let since = first_claimed(&claims.live, head);
+                self.early(format!("amount:{leg}=unsaid"), text, since);
                 continue;
             };
             let tolerance = self.rules.policy.tolerance;
             let is_over = actual.above(expected).is_none_or(|over| over > tolerance);
             let is_under = expected.above(actual).is_none_or(|under| under > tolerance);
             if is_over || (is_under && is_success && policy == AmountPolicy::Exact) {
-                let text =
+                let mut text =
                     format!("{actual} moved on leg {leg}, registered was {policy} {expected}");
+                if !tolerance.is_zero() {
+                    text = format!("{text}, with a tolerance of {tolerance}");
+                }
                 self.mismatch(format!("amount:{leg}={actual}"), text);
             }
         }
@@ -97,8 +102,7 @@ impl Judge<'_> {
         if self.order.registrations.is_empty() {
             if self.rules.policy.unregistered == Unregistered::Wait {
                 let text = "the order is not registered".to_owned();
-                let cause = Cause::Early;
-                self.hold(Hold { cause, text, keys: Vec::new(), ask: false, until: None });
+                self.early_always("registration", text, false, None);
             }
             return;
         }
@@ -146,14 +150,16 @@ impl Judge<'_> {
     }
 
     /// Money of an unknown currency cannot be booked.
-    pub(super) fn judge_currency_known(&mut self, position: &Position) {
+    pub(super) fn judge_currency_known(&mut self, kind: Option<&KindRules>, position: &Position) {
+        let since = kind.and_then(|kind| first_money(self.order, self.rules, kind));
         for leg in Leg::ALL {
             let is_said = self.rules.policy.currency.is_some()
                 || self.order.currencies.contains_key(&leg)
                 || self.order.registration().is_some_and(|r| r.expected.contains_key(&leg));
             let moves = position.counters.iter().any(|(s, a)| s.leg == leg && !a.is_zero());
             if moves && !is_said {
-                self.early(None, format!("nothing said yet what currency leg {leg} has"));
+                let text = format!("nothing said yet what currency leg {leg} has");
+                self.early_always(&format!("currency={leg}"), text, true, since);
             }
         }
     }

@@ -88,6 +88,17 @@ pub struct Claim {
     pub time: Option<Timestamp>,
     /// When we first received it at that time.
     pub since: Timestamp,
+    /// When we first received it at all, where that was earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+}
+
+impl Claim {
+    /// When we first received it, at whatever time: who says the same again and again does not make it new.
+    #[must_use]
+    pub fn heard_at(&self) -> Timestamp {
+        self.first.unwrap_or(self.since)
+    }
 }
 
 /// An operation, with one version of its amounts.
@@ -103,6 +114,16 @@ pub struct Operation {
     /// Whether the provider said it in answer to us.
     #[serde(default)]
     pub confirmed: bool,
+    /// When we first received it; none for what was kept before that was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+impl Operation {
+    /// What tells it from other versions of the same operation.
+    pub(super) fn version(&self) -> (&OperationName, &Amounts, &BTreeMap<Leg, Currency>, bool) {
+        (&self.name, &self.amounts, &self.currencies, self.confirmed)
+    }
 }
 
 impl Order {
@@ -136,12 +157,17 @@ impl Order {
             confirmed: report.origin.confirms(),
             time: said.time.filter(|time| *time <= latest_credible),
             since: report.received_at,
+            first: None,
         };
         #[cfg(feature = "plants")]
         if crate::plant::is_planted("skip_guard") {
             // The fault that this software exists to prevent: the last report wins.
             self.claims
                 .retain(|old| machine.get(&old.status).is_some_and(|o| o.track != rule.track));
+        }
+        #[cfg(feature = "plants")]
+        if crate::plant::is_planted("revive_losers") {
+            self.overruled.remove(&rule.name);
         }
         let announced = said.announced.as_ref().and_then(|status| machine.get(status));
         for rule in std::iter::once(rule).chain(announced) {
@@ -277,6 +303,7 @@ impl Order {
                 amounts: said.amounts.clone(),
                 currencies: said.currencies.clone(),
                 confirmed: report.origin.confirms(),
+                since: Some(report.received_at),
             });
         }
     }
@@ -291,6 +318,7 @@ impl Order {
         match self.claims.binary_search_by(|known| version(known, &claim)) {
             Ok(at) => {
                 let known = &mut self.claims[at];
+                let first = known.heard_at().min(claim.heard_at());
                 // A status that came again stands since it came again.
                 if claim.time > known.time {
                     known.since = claim.since;
@@ -298,14 +326,19 @@ impl Order {
                     known.since = known.since.min(claim.since);
                 }
                 known.time = known.time.max(claim.time);
+                known.first = (first < known.since).then_some(first);
             }
             Err(at) => self.claims.insert(at, claim),
         }
     }
 
     fn operation_join(&mut self, operation: Operation) {
-        if let Err(at) = self.operations.binary_search(&operation) {
-            self.operations.insert(at, operation);
+        match self.operations.binary_search_by(|known| known.version().cmp(&operation.version())) {
+            Ok(at) => {
+                let known = &mut self.operations[at];
+                known.since = [known.since, operation.since].into_iter().flatten().min();
+            }
+            Err(at) => self.operations.insert(at, operation),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::joined::Order;
 use super::name::{Status, Track};
 use super::position::{Basis, Position};
 use super::rules::{KindRules, Rules};
-use super::standing::{Attention, AttentionCode, Cause, Hold, Standing};
+use super::standing::{Attention, AttentionCode, Cause, Hold, Standing, conflict_key};
 use super::timestamp::Timestamp;
 
 impl Standing {
@@ -36,6 +36,7 @@ impl Standing {
         let (heads, is_settled) = claims.heads(derived.as_ref());
         judge.take_heads(heads, kind);
         judge.judge_operations(&position);
+        judge.judge_waiting(kind, &position);
         if let Some(basis) = basis {
             judge.judge_unconfirmed(basis, &claims, &position);
             let known = position.counters.keys().copied().collect();
@@ -47,7 +48,7 @@ impl Standing {
         }
         judge.judge_account();
         if kind.is_none_or(|kind| !kind.is_silent) {
-            judge.judge_currency_known(&position);
+            judge.judge_currency_known(kind, &position);
         }
         judge.judge_position(&position);
         judge.collect_unknown();
@@ -59,7 +60,7 @@ impl Standing {
 pub(super) struct Judge<'a> {
     pub(super) rules: &'a Rules,
     pub(super) order: &'a Order,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     pub(super) standing: Standing,
 }
 
@@ -68,23 +69,11 @@ impl<'a> Judge<'a> {
         self.standing.holds.push(hold);
     }
 
-    /// Holds everything back until the provider says more, or a person lifts it by the key.
-    pub(super) fn early(&mut self, key: Option<String>, text: String) {
-        if key.as_ref().is_some_and(|key| self.is_waived(key)) {
-            return;
-        }
-        let keys: Vec<String> = key.into_iter().collect();
-        let is_known = self.standing.holds.iter().any(|hold| !keys.is_empty() && hold.keys == keys);
-        if !is_known {
-            self.hold(Hold { cause: Cause::Early, text, keys, ask: true, until: None });
-        }
-    }
-
     pub(super) fn is_held_by(&self, cause: Cause) -> bool {
         self.standing.is_held_by(cause)
     }
 
-    fn is_waived(&self, key: &str) -> bool {
+    pub(super) fn is_waived(&self, key: &str) -> bool {
         self.order.waived.contains_key(key)
     }
 
@@ -130,7 +119,10 @@ impl<'a> Judge<'a> {
                 self.mismatch(choice_key("kind", unknown.as_str()), text);
             }
             None if self.order.claims.is_empty() && self.order.operations.is_empty() => {}
-            None => self.early(None, "nothing said yet what kind of order this is".to_owned()),
+            None => {
+                let text = "nothing said yet what kind of order this is".to_owned();
+                self.early_always("kind", text, true, None);
+            }
         }
         None
     }
@@ -161,10 +153,7 @@ impl<'a> Judge<'a> {
             if track.is_payment() || moves_money {
                 self.conflict(text.clone());
             }
-            // Named by what contradicts each other: to know of one conflict is not to know of the next.
-            let names: Vec<_> = heads.iter().map(Status::as_str).collect();
-            let key = format!("conflict:{track}={}", names.join(","));
-            self.attend(AttentionCode::Conflict, key, text);
+            self.attend(AttentionCode::Conflict, conflict_key(track, heads), text);
         }
         self.standing.heads = heads;
     }
@@ -175,7 +164,7 @@ impl<'a> Judge<'a> {
         self.hold(Hold { cause, text, keys, ask: true, until: None });
     }
 
-    fn attend(&mut self, code: AttentionCode, key: String, text: String) {
+    pub(super) fn attend(&mut self, code: AttentionCode, key: String, text: String) {
         let is_known = self.standing.attention.iter().any(|attention| attention.key == key);
         if !is_known && !self.is_waived(&key) {
             self.standing.attention.push(Attention { code, key, text });
@@ -283,6 +272,7 @@ impl<'a> Judge<'a> {
                 self.attend(AttentionCode::Mismatch, key.clone(), hold.text);
             }
         }
+        self.judge_overdue();
         // Only where claims stopped counting can more have left than counts.
         let has_lost =
             !self.order.overruled.is_empty() || !self.order.overruled_operations.is_empty();

@@ -10,9 +10,11 @@ use super::joined::Claim;
 use super::judge::Judge;
 use super::name::Status;
 use super::position::{Basis, Position, total, unmet};
-use super::rules::Requirement;
+use super::rules::{Confirm, Requirement};
 use super::slot::{Counter, Slot};
 use super::standing::Cause;
+use super::timestamp::Timestamp;
+use super::wait::first_claimed;
 
 impl Judge<'_> {
     /// Claims that wait for the provider's own answer, and would change a counter if they counted.
@@ -30,7 +32,8 @@ impl Judge<'_> {
             counted.push(claim);
             let with = Position::before_closing(basis, &counted);
             if with.counters != position.counters {
-                self.unconfirmed(&claim.status, largest_total(basis.kind, claim));
+                let largest = largest_total(basis.kind, claim);
+                self.unconfirmed(&claim.status, largest, Some(claim.heard_at()));
             }
         }
     }
@@ -58,13 +61,22 @@ impl Judge<'_> {
         } else if closings.iter().any(|(slot, amount)| position.counter(*slot) < Some(*amount)) {
             let of_head = claims.weak.iter().filter(|claim| claim.status == head);
             let stated = of_head.filter_map(|claim| largest_total(kind, claim)).max();
-            self.unconfirmed(&head, value.max(stated));
+            let weak = first_claimed(&claims.weak, &head);
+            let since = weak.or_else(|| first_claimed(&claims.live, &head));
+            self.unconfirmed(&head, value.max(stated), since);
         }
     }
 
-    fn unconfirmed(&mut self, status: &Status, largest: Option<Amount>) {
+    fn unconfirmed(&mut self, status: &Status, largest: Option<Amount>, since: Option<Timestamp>) {
         let key = format!("unconfirmed:{status}={}", largest.unwrap_or_default());
-        self.early(Some(key), format!("`{status}` waits for the provider's own answer"));
+        let mut text = format!("`{status}` waits for the provider's own answer");
+        if let (Confirm::When { above: Some(above), .. }, Some(largest)) =
+            (&self.rules.policy.confirm, largest)
+            && largest > *above
+        {
+            text = format!("{text}: {largest} is above {above}");
+        }
+        self.early(key, text, since);
     }
 
     /// What must be known before money moves: each total that a status states, and what it requires
@@ -92,6 +104,7 @@ impl Judge<'_> {
                 continue;
             };
             let is_head = self.standing.heads.values().flatten().any(|head| head == status);
+            let since = first_claimed(&counting, status);
             let mut is_complete = true;
             for (slot, expression) in &money.totals {
                 // What was held and never said needs no release.
@@ -102,7 +115,7 @@ impl Judge<'_> {
                 is_complete &= is_let_go || position.counter(*slot).is_some();
                 if !is_let_go && !is_told && (is_head || position.counter(*slot).is_none()) {
                     let text = format!("`{status}` does not say {slot}: {expression}");
-                    self.early(Some(format!("unsaid:{slot}@{status}")), text);
+                    self.early(format!("unsaid:{slot}@{status}"), text, since);
                 }
             }
             if is_head || !is_complete {
@@ -112,7 +125,7 @@ impl Judge<'_> {
                         Requirement::Counter(slot) => (slot.to_string(), "is not known"),
                     };
                     let text = format!("`{status}` requires {what}, which {why}");
-                    self.early(Some(format!("unsaid:{what}@{status}")), text);
+                    self.early(format!("unsaid:{what}@{status}"), text, since);
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::joined::Operation;
 use super::judge::Judge;
 use super::position::{Basis, Position};
 use super::slot::Slot;
+use super::timestamp::Timestamp;
 
 impl Judge<'_> {
     /// Holds everything back while the provider's remainder and ours differ in a way that no order of the
@@ -25,10 +26,10 @@ impl Judge<'_> {
             let adds = basis.kind.operations.get(&operation.name.name)?.adds.get(&slot)?;
             adds.amount(&|name| operation.amounts.get(name).copied()).ok().flatten()
         };
-        let mut least: Option<Amount> = None;
+        let mut remainders: Vec<(Amount, Option<Timestamp>)> = Vec::new();
         for operation in basis.order.live_operations().filter(counts) {
             let Some(said) = operation.amounts.get(&rule.said).copied() else { continue };
-            least = Some(least.map_or(said, |least| least.min(said)));
+            remainders.push((said, operation.since));
             let taken = own(operation, rule.less).unwrap_or_default();
             if said.plus(taken).is_none_or(|before| before > all) {
                 let (name, slot) = (&operation.name, rule.of);
@@ -41,12 +42,15 @@ impl Judge<'_> {
         }
         let gone = position.counter(rule.less).unwrap_or_default();
         let ours = all.above(gone).unwrap_or_default();
+        let least = remainders.iter().map(|(said, _)| *said).min();
         if let Some(least) = least.filter(|least| *least < ours) {
+            let of_least = remainders.iter().filter(|(said, _)| *said == least);
+            let since = of_least.filter_map(|(_, since)| *since).min();
             let text = format!(
                 "the provider says that {least} is left, and by what was reported it is {ours}: a report is \
                  missing"
             );
-            self.early(Some(format!("remainder={least}")), text);
+            self.early(format!("remainder={least}"), text, since);
         }
     }
 }

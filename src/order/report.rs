@@ -172,6 +172,19 @@ pub struct Resolution {
     /// What the integrator's books must make up for, by counter.
     #[serde(default)]
     pub compensates: BTreeMap<Slot, Amount>,
+    /// The provider is asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
+}
+
+impl Resolution {
+    /// A resolution that decides nothing.
+    #[must_use]
+    pub fn of_nothing(by: &str, why: &str) -> Self {
+        let (by, why) = (by.to_owned(), why.to_owned());
+        let (overrules, waives) = (BTreeSet::new(), BTreeSet::new());
+        Self { by, why, overrules, waives, compensates: BTreeMap::new(), asks: false }
+    }
 }
 
 /// A claim that counts no more.

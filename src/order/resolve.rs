@@ -16,11 +16,43 @@ use super::timestamp::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// Nothing was decided.
-    #[error("the resolution decides nothing: overrule a status, accept a mismatch or dismiss one")]
+    #[error(
+        "the resolution decides nothing: overrule a status or an operation, accept or dismiss by a key, \
+         compensate, or ask"
+    )]
     Empty,
     /// The overruled status was never claimed.
     #[error("`{0}` was never reported for this order, so it cannot be overruled")]
     NotClaimed(Status),
+    /// The overruled operation was never reported.
+    #[error("the operation `{name}` with the id `{id}` was never reported for this order")]
+    NoOperation {
+        /// Which operation.
+        name: String,
+        /// Its id at the provider.
+        id: String,
+    },
+    /// The overruled operation has several versions, or not this one.
+    #[error(
+        "`{name}` with the id `{id}` was reported as {}: say which one is overruled, by its amounts",
+        versions.join(" and as ")
+    )]
+    WhichVersion {
+        /// Which operation.
+        name: String,
+        /// Its id at the provider.
+        id: String,
+        /// The amounts of each version.
+        versions: Vec<String>,
+    },
+    /// To dismiss it would let money move.
+    #[error(
+        "`{0}` is about money, which would move: accept it if that is meant, it cannot be dismissed"
+    )]
+    NotDismissed(String),
+    /// To accept it would let no money move.
+    #[error("`{0}` can be dismissed, not accepted: money does not move by it")]
+    NotAccepted(String),
     /// Every claim would be overruled.
     #[error("no status would be left: keep one, or wait for the provider to report another")]
     NoHead,
@@ -46,6 +78,19 @@ pub enum ResolveError {
         /// By how much.
         excess: Amount,
     },
+    /// More would be made up for than there is to make up for.
+    #[error(
+        "{total} would be undone in {slot}, more than the {undone} that the books show as {}.{}: less is \
+         left to make up for", slot.leg, slot.counter.opposite()
+    )]
+    OverCompensated {
+        /// In which counter.
+        slot: Slot,
+        /// What it would come to, compensations included.
+        total: Amount,
+        /// What there is to undo.
+        undone: Amount,
+    },
     /// What would be compensated has no currency.
     #[error("the currency of leg {0} is not known, so nothing can be compensated on it: choose it")]
     NoCurrency(Leg),
@@ -59,6 +104,24 @@ pub enum ResolveError {
     },
 }
 
+impl ResolveError {
+    /// Whether it is the order that stands against it, and not the resolution itself that makes no sense.
+    #[must_use]
+    pub fn is_of_order(&self) -> bool {
+        matches!(
+            self,
+            Self::NoHead
+                | Self::BehindIssued { .. }
+                | Self::OverIssued { .. }
+                | Self::OverCompensated { .. }
+        )
+    }
+}
+
+/// The keys by which money may move, before a resolution or by what it brings up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held(pub BTreeSet<String>);
+
 fn list(standing: &[String]) -> String {
     if standing.is_empty() {
         return "there is nothing to accept or to dismiss".to_owned();
@@ -67,7 +130,8 @@ fn list(standing: &[String]) -> String {
     format!("write {}", keys.join(" or "))
 }
 
-/// Checks a resolution against the order that it is about.
+/// Checks a resolution against the order that it is about. `told` are the keys of all that a person was
+/// told about the order, beside where it stands.
 ///
 /// # Errors
 /// [`ResolveError`] where it decides nothing, or would leave the order without a head or behind what
@@ -76,11 +140,13 @@ pub fn check(
     rules: &Rules,
     order: &Order,
     resolution: &Resolution,
+    told: &BTreeSet<String>,
     now: Timestamp,
-) -> Result<(), ResolveError> {
-    let decides = !resolution.overrules.is_empty()
+) -> Result<Held, ResolveError> {
+    let decides = resolution.asks
+        || !resolution.overrules.is_empty()
         || !resolution.waives.is_empty()
-        || !resolution.compensates.is_empty();
+        || resolution.compensates.values().any(|amount| !amount.is_zero());
     if !decides {
         return Err(ResolveError::Empty);
     }
@@ -101,9 +167,12 @@ pub fn check(
     );
     let overruled = Standing::of(rules, &joined, now);
     let standing: BTreeSet<&str> = before.keys().union(&overruled.keys()).copied().collect();
-    let is_known =
-        |key: &&String| standing.contains(key.as_str()) || order.waived.contains_key(*key);
+    let is_known = |key: &&String| {
+        standing.contains(key.as_str()) || told.contains(*key) || order.waived.contains_key(*key)
+    };
     if let Some(key) = resolution.waives.iter().find(|key| !is_known(key)) {
+        let standing: BTreeSet<&str> =
+            standing.into_iter().chain(told.iter().map(String::as_str)).collect();
         let standing = standing.into_iter().map(str::to_owned).collect();
         return Err(ResolveError::UnknownKey { key: key.clone(), standing });
     }
@@ -114,7 +183,8 @@ pub fn check(
         return Err(ResolveError::NoHead);
     }
     let heads = after.heads.iter().filter(|(track, _)| track.is_payment()).flat_map(|(_, h)| h);
-    for head in heads {
+    let was_head = |head: &&Status| before.heads.values().flatten().any(|before| before == *head);
+    for head in heads.filter(|head| !was_head(head)) {
         let behind = order.issued_at.iter().find(|issued_at| {
             rules.machine.leads(head, issued_at) && !rules.machine.leads(issued_at, head)
         });
@@ -129,6 +199,7 @@ pub fn check(
     if let Some(slot) = resolution.compensates.keys().find(unknown) {
         return Err(ResolveError::NoCurrency(slot.leg));
     }
+    check_compensated(&joined, resolution, &after)?;
     let stood: BTreeMap<Slot, Amount> = if before.is_held_by(Cause::Conflict) {
         // What a head closes is not known before there is one.
         BTreeMap::new()
@@ -141,8 +212,34 @@ pub fn check(
     });
     match over {
         Some((slot, excess)) => Err(ResolveError::OverIssued { slot, excess }),
-        None => Ok(()),
+        None => {
+            let keys = before.accepted_keys().chain(overruled.accepted_keys());
+            Ok(Held(keys.cloned().collect()))
+        }
     }
+}
+
+/// Nothing is undone that the books do not show: money that somebody has made up for already, perhaps.
+fn check_compensated(
+    joined: &Order,
+    resolution: &Resolution,
+    after: &Standing,
+) -> Result<(), ResolveError> {
+    let books = |slot: Slot| {
+        let due = after.due.iter().find(|effect| effect.slot == slot).map(|effect| effect.to);
+        let issued = due.unwrap_or_else(|| joined.on_the_books(slot));
+        let compensated = joined.compensated(slot);
+        // Too long to add exactly cannot be less than the larger of both.
+        issued.plus(compensated).unwrap_or_else(|| issued.max(compensated))
+    };
+    let undoing = resolution.compensates.keys().filter(|slot| slot.counter.undoes().is_some());
+    for slot in undoing {
+        let (total, undone) = (books(*slot), books(slot.with(slot.counter.opposite())));
+        if total > undone {
+            return Err(ResolveError::OverCompensated { slot: *slot, total, undone });
+        }
+    }
+    Ok(())
 }
 
 fn find_excess(rules: &Rules, order: &Order, standing: &Standing) -> Vec<(Slot, Amount)> {

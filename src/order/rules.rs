@@ -118,6 +118,9 @@ pub struct Policy {
     pub confirm: Confirm,
     /// How many seconds a status must stand before its effects are issued.
     pub settle_after_secs: BTreeMap<Status, u64>,
+    /// For how many seconds an order may wait for what is not known yet, before a person is told; `None`
+    /// tells nobody.
+    pub early_secs: Option<u64>,
 }
 
 /// What to do with money of orders that the integrator did not register.

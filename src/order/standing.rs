@@ -34,6 +34,10 @@ pub struct Standing {
     pub waiting_operations: bool,
     /// Why no effect is issued; empty where nothing stands in the way.
     pub holds: Vec<Hold>,
+    /// What is waited for, and since when.
+    pub waits: Vec<Wait>,
+    /// When the next of it is waited for too long; what is already is not counted.
+    pub overdue_at: Option<Timestamp>,
     /// What waits for a person.
     pub attention: Vec<Attention>,
     /// The keys of all values that a person may choose between, also where one is chosen already.
@@ -58,6 +62,17 @@ pub struct Hold {
     /// It ends by itself at this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// Something that an order waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// What tells it from others.
+    pub key: String,
+    /// What is waited for, for a person.
+    pub text: String,
+    /// When what waits for it was first received.
+    pub since: Timestamp,
 }
 
 /// What sort of reason holds effects back. The greater is graver.
@@ -99,6 +114,8 @@ pub enum AttentionCode {
     Identity,
     /// It stayed open although the provider answered for the whole horizon.
     Unresolved,
+    /// Something that was not known yet is waited for longer than the source allows.
+    EarlyOverdue,
     /// A sink did not take what it was told of it for the whole horizon. Nothing of the order itself: who
     /// delivers says so.
     SinkStopped,
@@ -106,13 +123,14 @@ pub enum AttentionCode {
 
 impl AttentionCode {
     /// Every code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Judgement,
         Self::Conflict,
         Self::Mismatch,
         Self::UnknownStatus,
         Self::Identity,
         Self::Unresolved,
+        Self::EarlyOverdue,
         Self::SinkStopped,
     ];
 
@@ -132,6 +150,7 @@ impl AttentionCode {
             Self::UnknownStatus => "unknown_status",
             Self::Identity => "identity",
             Self::Unresolved => "unresolved",
+            Self::EarlyOverdue => "early_overdue",
             Self::SinkStopped => "sink_stopped",
         }
     }
@@ -143,6 +162,13 @@ impl fmt::Display for AttentionCode {
     }
 }
 
+/// The key of a conflict of statuses. It names what contradicts each other: to know of one conflict is not
+/// to know of the next.
+pub(super) fn conflict_key(track: &Track, heads: &[Status]) -> String {
+    let names: Vec<_> = heads.iter().map(Status::as_str).collect();
+    format!("conflict:{track}={}", names.join(","))
+}
+
 impl Standing {
     /// The keys that a person may accept, dismiss or choose by.
     #[must_use]
@@ -150,6 +176,13 @@ impl Standing {
         let holds = self.holds.iter().flat_map(|hold| &hold.keys);
         let attention = self.attention.iter().map(|attention| &attention.key);
         holds.chain(attention).chain(&self.choices).map(String::as_str).collect()
+    }
+
+    /// The keys by which a person accepts something, or chooses: by them money may move.
+    pub(super) fn accepted_keys(&self) -> impl Iterator<Item = &String> {
+        let holds = self.holds.iter().flat_map(|hold| &hold.keys);
+        let mismatches = self.attention.iter().filter(|a| a.code == AttentionCode::Mismatch);
+        holds.chain(&self.choices).chain(mismatches.map(|attention| &attention.key))
     }
 
     /// Whether a cause holds effects back.
@@ -164,9 +197,10 @@ impl Standing {
         self.waiting_operations || self.holds.iter().any(|hold| hold.ask)
     }
 
-    /// When a hold that ends by itself ends: the order is to be judged again then.
+    /// When the order is to be judged again without news: a hold that ends by itself ends, or something is
+    /// waited for too long.
     #[must_use]
     pub fn judge_again_at(&self) -> Option<Timestamp> {
-        self.holds.iter().filter_map(|hold| hold.until).min()
+        self.holds.iter().filter_map(|hold| hold.until).chain(self.overdue_at).min()
     }
 }

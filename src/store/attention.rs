@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::listing::shown as shown_order;
 use super::row::{StoredRow, json, without_nul};
-use super::{StoreError, Transaction};
-use crate::order::standing::Attention;
+use super::{OrderRow, StoreError, Transaction};
+use crate::order::standing::{Attention, AttentionCode};
 use crate::order::timestamp::Timestamp;
 
 /// Something that waits for a person, as it is shown.
@@ -20,6 +21,44 @@ pub struct AttentionRow {
     pub text: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+impl AttentionRow {
+    /// Whether it is about what a sink did not take.
+    #[must_use]
+    pub fn is_of_sink(&self) -> bool {
+        self.code == AttentionCode::SinkStopped.as_str()
+    }
+
+    /// Which sink that is.
+    #[must_use]
+    pub fn sink(&self) -> Option<&str> {
+        self.key.strip_prefix("sink=").filter(|_| self.is_of_sink())
+    }
+}
+
+/// Which of what waits for a person to list.
+#[derive(Clone, Debug, Default)]
+pub struct AttentionFilter {
+    /// Of this code only.
+    pub code: Option<String>,
+    /// Of this source only.
+    pub source: Option<String>,
+    /// What comes after this: lists go from what waits longest on.
+    pub after: Option<AttentionMark>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Where a list of what waits for a person goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttentionMark {
+    /// Since when the last one waits.
+    pub since: Timestamp,
+    /// Its order.
+    pub order: Uuid,
+    /// Its key.
+    pub key: String,
 }
 
 impl Transaction {
@@ -127,11 +166,11 @@ impl Transaction {
         match self {
             Self::Sqlite(transaction) => {
                 let query = sqlx::query(LIST).bind(order);
-                query.fetch_all(&mut **transaction).await?.iter().map(shown).collect()
+                query.fetch_all(&mut **transaction).await?.iter().map(|row| shown(row, 0)).collect()
             }
             Self::Postgres(transaction) => {
                 let query = sqlx::query(LIST).bind(order);
-                query.fetch_all(&mut **transaction).await?.iter().map(shown).collect()
+                query.fetch_all(&mut **transaction).await?.iter().map(|row| shown(row, 0)).collect()
             }
         }
     }
@@ -160,11 +199,67 @@ impl Transaction {
                 )
                 .bind(orders);
                 for row in query.fetch_all(&mut **transaction).await? {
-                    found.entry(row.uuid(4)?).or_insert_with(Vec::new).push(shown(&row)?);
+                    found.entry(row.uuid(4)?).or_insert_with(Vec::new).push(shown(&row, 0)?);
                 }
             }
         }
         Ok(found)
+    }
+
+    /// What waits for a person, what waits longest first, and the orders that it is about.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_all_attention(
+        &mut self,
+        filter: &AttentionFilter,
+    ) -> Result<Vec<(OrderRow, AttentionRow)>, StoreError> {
+        let after = filter.after.as_ref();
+        match self {
+            Self::Sqlite(transaction) => sqlx::query(
+                "-- attention.list_all_attention
+                 select o.key, o.source, o.state, o.created_at, o.updated_at, ask_phase, ask_step, ask_answers,
+                     next_ask_at, asked_at, ask_wanted, ask_hinted, ask_token is not null, ask_outcome,
+                     silent_status, silent_since, is_missed, a.code, a.key, a.text, a.since
+                 from attention a join orders o on o.key = a.order_key
+                 where (?1 is null or a.code = ?1) and (?2 is null or o.source = ?2)
+                     and (?3 is null or (a.since, a.order_key, a.key) > (?3, ?4, ?5))
+                 order by a.since, a.order_key, a.key limit ?6",
+            )
+            .bind(filter.code.as_deref())
+            .bind(filter.source.as_deref())
+            .bind(after.map(|after| after.since.micros()))
+            .bind(after.map(|after| after.order))
+            .bind(after.map(|after| after.key.as_str()))
+            .bind(filter.limit)
+            .fetch_all(&mut **transaction)
+            .await?
+            .iter()
+            .map(|row| Ok((shown_order(row)?, shown(row, 17)?)))
+            .collect(),
+            Self::Postgres(transaction) => sqlx::query(
+                "-- attention.list_all_attention
+                 select o.key, o.source, o.state::text, o.created_at, o.updated_at, ask_phase, ask_step,
+                     ask_answers, next_ask_at, asked_at, ask_wanted, ask_hinted, ask_token is not null,
+                     ask_outcome, silent_status, silent_since, is_missed, a.code, a.key, a.text, a.since
+                 from attention a join orders o on o.key = a.order_key
+                 where ($1::text is null or a.code = $1) and ($2::text is null or o.source = $2)
+                     and ($3::timestamptz is null
+                         or (a.since, a.order_key, a.key) > ($3, $4::uuid, $5::text))
+                 order by a.since, a.order_key, a.key limit $6",
+            )
+            .bind(filter.code.as_deref())
+            .bind(filter.source.as_deref())
+            .bind(after.map(|after| after.since.datetime()))
+            .bind(after.map(|after| after.order))
+            .bind(after.map(|after| after.key.as_str()))
+            .bind(filter.limit)
+            .fetch_all(&mut **transaction)
+            .await?
+            .iter()
+            .map(|row| Ok((shown_order(row)?, shown(row, 17)?)))
+            .collect(),
+        }
     }
 
     /// How many things wait for a person, by code.
@@ -187,11 +282,12 @@ impl Transaction {
     }
 }
 
-fn shown(row: &impl StoredRow) -> Result<AttentionRow, StoreError> {
+/// Something that waits for a person, from this column on.
+fn shown(row: &impl StoredRow, column: usize) -> Result<AttentionRow, StoreError> {
     Ok(AttentionRow {
-        code: row.text(0)?,
-        key: row.text(1)?,
-        text: row.text(2)?,
-        since: row.time(3)?,
+        code: row.text(column)?,
+        key: row.text(column + 1)?,
+        text: row.text(column + 2)?,
+        since: row.time(column + 3)?,
     })
 }

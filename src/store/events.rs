@@ -269,6 +269,37 @@ impl Transaction {
     }
 }
 
+impl Transaction {
+    /// What people decided about an order, in the order in which they did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_resolutions(&mut self, key: Uuid) -> Result<Vec<Report>, StoreError> {
+        match self {
+            Self::Sqlite(transaction) => sqlx::query(
+                "-- events.list_resolutions
+                 select report from events where order_key = ? and origin = 'operator' order by seq",
+            )
+            .bind(key)
+            .fetch_all(&mut **transaction)
+            .await?
+            .iter()
+            .map(|row| row.json(0))
+            .collect(),
+            Self::Postgres(transaction) => sqlx::query(
+                "-- events.list_resolutions
+                 select report::text from events where order_key = $1 and origin = 'operator' order by seq",
+            )
+            .bind(key)
+            .fetch_all(&mut **transaction)
+            .await?
+            .iter()
+            .map(|row| row.json(0))
+            .collect(),
+        }
+    }
+}
+
 fn known(row: &impl StoredRow) -> Result<((Uuid, String), KnownEvent), StoreError> {
     let (key, event_id) = (row.uuid(0)?, row.text(1)?);
     Ok(((key, event_id.clone()), KnownEvent { key, event_id, report: row.json(2)? }))

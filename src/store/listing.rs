@@ -178,7 +178,8 @@ impl Transaction {
     }
 }
 
-fn shown(row: &impl StoredRow) -> Result<OrderRow, StoreError> {
+/// An order, from the first column on.
+pub(super) fn shown(row: &impl StoredRow) -> Result<OrderRow, StoreError> {
     Ok(OrderRow {
         key: row.uuid(0)?,
         source: row.text(1)?,

@@ -45,7 +45,7 @@ mod stops;
 mod waits;
 
 pub use asks::{BegunAsk, DueAsk, Lane};
-pub use attention::AttentionRow;
+pub use attention::{AttentionFilter, AttentionMark, AttentionRow};
 pub use audit::Audited;
 pub use budgets::Budget;
 pub use dead_letters::{DeadLetter, LetterFilter, LockedLetter};

@@ -264,6 +264,12 @@ impl Apply {
         self.orders.get(&self.key_of(source, report)?).map(|working| &working.order)
     }
 
+    /// What is known already by the event id of a report.
+    #[must_use]
+    pub fn known(&self, source: &Source, report: &Report) -> Option<&Report> {
+        self.orders.get(&self.key_of(source, report)?)?.known.get(&report.event_id)
+    }
+
     /// Decides a report, in memory.
     ///
     /// # Panics

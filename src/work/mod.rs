@@ -16,6 +16,7 @@ pub mod hints;
 pub mod judge;
 pub mod redrive;
 pub mod register;
+pub mod resolve;
 mod suspects;
 mod working;
 mod writing;

@@ -120,10 +120,19 @@ impl Working {
         let silence = self.silence.take();
         self.silence = Silence::after(silence, machine, calls_back, &self.order, report);
         self.tell(ask_rules.seed, report.event_id.as_str(), &decision, now);
-        let news = News::Report {
-            moved: !decision.moves.is_empty(),
-            wants_answer: decision.ask.is_some(),
-            is_answer: report.origin == Origin::Answer,
+        let news = match report.origin {
+            // A person who takes note of something is no news of the order.
+            Origin::Operator if decision.moves.is_empty() => News::Nothing,
+            Origin::Callback
+            | Origin::Feed
+            | Origin::Answer
+            | Origin::Action
+            | Origin::Registration
+            | Origin::Operator => News::Report {
+                moved: !decision.moves.is_empty(),
+                wants_answer: decision.ask.is_some(),
+                is_answer: report.origin == Origin::Answer,
+            },
         };
         if seen == Seen::New {
             let payment = decision.moves.iter().find(|step| step.track.is_payment());

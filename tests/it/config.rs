@@ -47,6 +47,7 @@ fn three_lines_are_enough() {
 /// One mistake at a time, made by replacing a text of the good configuration.
 const MISTAKES: &[(&str, &str, &str)] = &[
     ("a key that is misspelt", "listen =", "lisen ="),
+    ("a deadline that is none", "tolerance = \"0.01\"", "early_secs = 0"),
     ("a section that is misspelt", "[receive]", "[recieve]"),
     ("not TOML", "url = \"sqlite", "url = sqlite"),
     ("a text where a number belongs", "65536", "\"64k\""),

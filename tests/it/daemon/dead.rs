@@ -91,7 +91,7 @@ fn moved(effects: &Value) -> Vec<String> {
 }
 
 /// The audit log: who, what, to what, and the rest.
-async fn audit_log(own: &Own) -> Vec<(String, String, String, Value)> {
+pub(super) async fn audit_log(own: &Own) -> Vec<(String, String, String, Value)> {
     let line = |who: String, what: String, subject: String, detail: String| {
         (who, what, subject, serde_json::from_str(&detail).unwrap())
     };

@@ -14,6 +14,7 @@ mod log;
 mod notify;
 mod operate;
 pub(crate) mod outage;
+mod people;
 mod postgres;
 mod prepared;
 pub(crate) mod process;

@@ -154,6 +154,7 @@ pub(crate) fn resolution(overrules: &[&str], waives: &[&str]) -> Resolution {
         overrules: overrules.iter().map(overrule).collect::<BTreeSet<_>>(),
         waives: waives.iter().map(|key| (*key).to_owned()).collect(),
         compensates: BTreeMap::new(),
+        asks: false,
     }
 }
 

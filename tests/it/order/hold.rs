@@ -357,6 +357,7 @@ fn a_contradiction_of_facts_waits_until_a_person_chooses() {
         overrules: BTreeSet::new(),
         waives: BTreeSet::from([hold.keys[1].clone()]),
         compensates: BTreeMap::new(),
+        asks: false,
     };
     let resolved = report(9, Origin::Operator, Content::Resolved(resolution));
     let decision = last(&rules, &[registered("10", "EUR"), paid, resolved]);

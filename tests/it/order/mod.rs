@@ -8,7 +8,10 @@ mod hold;
 mod lost;
 mod model;
 mod operation;
+mod overdue;
 mod plan;
+mod proposal;
+mod reason;
 mod resolution;
 mod total;
 

@@ -109,7 +109,11 @@ fn provider() -> Provider {
 }
 
 fn credit() -> Rules {
-    provider().rules(&BTreeMap::new(), Policy::default()).unwrap()
+    credit_with(Policy::default())
+}
+
+pub(crate) fn credit_with(policy: Policy) -> Rules {
+    provider().rules(&BTreeMap::new(), policy).unwrap()
 }
 
 fn operation(event: usize, name: &str, id: &str, value: &str) -> Report {

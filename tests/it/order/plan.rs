@@ -152,6 +152,7 @@ impl Planned {
                     overrules: BTreeSet::from([overrule]),
                     waives: BTreeSet::new(),
                     compensates: BTreeMap::new(),
+                    asks: false,
                 };
                 report(event, Origin::Operator, Content::Resolved(resolution))
             }

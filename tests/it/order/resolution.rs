@@ -6,13 +6,23 @@ use pawl::order::decide::{Seen, Verdict, decide};
 use pawl::order::joined::Order;
 use pawl::order::name::Status;
 use pawl::order::report::{Content, Origin, Overrule, Report, Resolution, Said, Until};
-use pawl::order::resolve::{ResolveError, check};
-use pawl::order::rules::Policy;
+use pawl::order::resolve::{self, ResolveError};
+use pawl::order::rules::{Policy, Rules};
 use pawl::order::slot::{Counter, Leg, Slot};
 use pawl::order::standing::{Cause, Standing};
+use pawl::order::timestamp::Timestamp;
 
 use super::plan::{Plan, PlannedStatus};
 use super::{amount, at, fold, report, said, stand};
+
+fn check(
+    rules: &Rules,
+    order: &Order,
+    resolution: &Resolution,
+    now: Timestamp,
+) -> Result<(), ResolveError> {
+    resolve::check(rules, order, resolution, &BTreeSet::new(), now).map(drop)
+}
 
 /// s0 leads to s1 and to s2, which exclude each other; s1 leads to s3; s4 and s5 retry each other.
 fn plan() -> Plan {
@@ -52,6 +62,7 @@ fn resolution(overrules: impl IntoIterator<Item = Overrule>) -> Resolution {
         overrules: overrules.into_iter().collect(),
         waives: BTreeSet::new(),
         compensates: BTreeMap::new(),
+        asks: false,
     }
 }
 

@@ -46,6 +46,12 @@ async fn what_is_refused_for_the_horizon_stops_and_a_person_is_asked(form: Form)
     );
     let text = waiting[0]["text"].as_str().unwrap();
     assert!(text.contains("422") && text.contains("pawl sink resume books"), "{text}");
+    let listed = pawl.get("/api/v1/attention?code=sink_stopped").await.json();
+    assert_eq!(listed["items"][0]["order_id"], "bad");
+    assert_eq!(listed["items"][0]["actions"][0]["resume"], "books", "{listed}");
+    let dismiss = json!({ "by": "ann", "why": "?", "dismiss": ["sink=books"] });
+    let answer = pawl.post("/api/v1/orders/shop/bad/resolve", &dismiss.to_string()).await;
+    assert!(matches!(answer.status, 409 | 422), "it is no matter of the order: {}", answer.body);
     // News is decided all the same; it waits behind what is given up, and keeps the question open.
     send(&pawl, "bad", "completed").await;
     send(&pawl, "good", "completed").await;
