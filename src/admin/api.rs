@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::claim_json::whole_order;
 use super::order_json::{event, order};
-use super::sinks::waits_of;
 use super::{Admin, Problem, Shared};
 use crate::order::name::OrderId;
 use crate::order::standing::Standing;
@@ -70,11 +69,10 @@ pub(super) async fn get_order(
     let waiting = reading.list_attention(row.key).await?;
     let effects = reading.list_effects(row.key).await?;
     let resolutions = reading.list_resolutions(row.key).await?;
-    let undelivered = waits_of(&mut reading, row.key).await?;
+    let undelivered = reading.list_undelivered(row.key).await?;
     reading.rollback().await?;
-    let mut shown = whole_order(&row, &stand(&admin, &row), &waiting, &effects, &resolutions);
-    shown["undelivered"] = Value::Array(undelivered);
-    Ok(Json(shown))
+    let standing = stand(&admin, &row);
+    Ok(Json(whole_order(&row, &standing, &waiting, &effects, &resolutions, &undelivered)))
 }
 
 pub(super) async fn list_events(

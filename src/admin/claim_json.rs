@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::order_json::{attention, effect, order};
+use super::sinks::undelivered;
 use crate::order::joined::{Claim, Operation, Order};
 use crate::order::name::Status;
 use crate::order::report::{Content, Overrule, Report, Resolution, Until};
 use crate::order::standing::Standing;
-use crate::store::{AttentionRow, EffectRow, OrderRow};
+use crate::store::{AttentionRow, EffectRow, OrderRow, Undelivered};
 
 /// An order with all that is known about it, but for its timeline.
 pub(super) fn whole_order(
@@ -16,10 +17,12 @@ pub(super) fn whole_order(
     waiting: &[AttentionRow],
     effects: &[EffectRow],
     resolutions: &[Report],
+    waits: &[Undelivered],
 ) -> Value {
     let mut shown = order(row, standing);
     shown["attention"] = waiting.iter().map(attention).collect();
     shown["effects"] = effects.iter().map(effect).collect();
+    shown["undelivered"] = waits.iter().map(undelivered).collect();
     shown["waits"] = standing
         .waits
         .iter()

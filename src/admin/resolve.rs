@@ -110,6 +110,7 @@ fn answer(admin: &Admin, result: &str, dry_run: bool, made: &Made) -> Value {
         &made.attention,
         &made.issued,
         &made.resolutions,
+        &made.undelivered,
     );
     json!({
         "result": result,

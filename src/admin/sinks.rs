@@ -13,7 +13,7 @@ use super::{Problem, Shared};
 use crate::config::Sink;
 use crate::relay::budget_name;
 use crate::relay::resume::{Person, Which, remove, resume};
-use crate::store::{LineCount, LineRow, SinkRow, Transaction};
+use crate::store::{LineCount, SinkRow, Undelivered};
 
 /// Of how many orders that were given up a list shows what they wait for.
 const SHOWN_MAX: i64 = 20;
@@ -53,10 +53,8 @@ pub(super) async fn list_sinks(State(admin): Shared) -> Result<Json<Value>, Prob
     let mut items = Vec::new();
     for row in &sinks {
         let stopped = reading.list_stopped(&row.name, SHOWN_MAX).await?;
-        let mut given_up = Vec::new();
-        for line in &stopped {
-            given_up.push(line_of(&mut reading, line).await?);
-        }
+        let stopped = reading.find_notices(stopped).await?;
+        let given_up: Vec<Value> = stopped.iter().map(undelivered).collect();
         let count = counts.get(&row.name).cloned().unwrap_or_default();
         let mut item = shown(row, &count, configured.get(&row.name));
         let name = budget_name(&row.name);
@@ -88,10 +86,10 @@ fn shown(row: &SinkRow, count: &LineCount, configured: Option<&Sink>) -> Value {
 }
 
 /// What one order waits for at a sink.
-async fn line_of(reading: &mut Transaction, line: &LineRow) -> Result<Value, Problem> {
-    let notices = reading.read_notices(line.key, line.done_seq, 1).await?;
-    let notice = notices.first();
-    Ok(json!({
+pub(super) fn undelivered(waits: &Undelivered) -> Value {
+    let Undelivered { line, notice } = waits;
+    let notice = notice.as_ref();
+    json!({
         "sink": line.sink,
         "order_key": line.key,
         "source": notice.map(|notice| &notice.source),
@@ -104,21 +102,7 @@ async fn line_of(reading: &mut Transaction, line: &LineRow) -> Result<Value, Pro
         "next_at": line.stopped_at.is_none().then_some(line.due_at),
         "given_up_at": line.stopped_at,
         "reason": line.reason,
-    }))
-}
-
-/// What an order waits for at each sink; nothing of those that have it all.
-pub(super) async fn waits_of(
-    reading: &mut Transaction,
-    key: uuid::Uuid,
-) -> Result<Vec<Value>, Problem> {
-    let mut waits = Vec::new();
-    for line in reading.list_lines(key).await? {
-        if line.done_seq < line.last_seq {
-            waits.push(line_of(reading, &line).await?);
-        }
-    }
-    Ok(waits)
+    })
 }
 
 pub(super) async fn resume_sink(

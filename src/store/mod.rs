@@ -63,6 +63,7 @@ pub use orders::{Loaded, Written};
 pub use outbox::{NewNotice, NoticeRow};
 pub use schema::Schema;
 pub use sinks::SinkRow;
+pub use stops::Undelivered;
 pub use waits::Waits;
 
 use sqlx::{Postgres, Sqlite};

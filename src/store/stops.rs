@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::lines::{LineCount, LineRow, stopped_key};
 use super::row::{StoredRow, without_nul};
-use super::{StoreError, Transaction};
+use super::{NoticeRow, StoreError, Transaction};
 use crate::order::timestamp::Timestamp;
 
 const COLUMNS_BY_ORDER: &str = "-- stops.list_lines
@@ -20,7 +20,42 @@ const COLUMNS_STOPPED: &str = "-- stops.list_stopped
     from sink_lines where sink = $1 and done_seq < last_seq and stopped_at is not null
     order by waits_since limit $2";
 
+/// What one order waits for at one sink.
+#[derive(Clone, Debug)]
+pub struct Undelivered {
+    /// The line.
+    pub line: LineRow,
+    /// The notice that it waits for.
+    pub notice: Option<NoticeRow>,
+}
+
 impl Transaction {
+    /// What an order waits for at each sink; nothing of those that have it all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_undelivered(&mut self, key: Uuid) -> Result<Vec<Undelivered>, StoreError> {
+        let lines = self.list_lines(key).await?;
+        let waiting = lines.into_iter().filter(|line| line.done_seq < line.last_seq);
+        self.find_notices(waiting.collect()).await
+    }
+
+    /// The notices that lines wait for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_notices(
+        &mut self,
+        lines: Vec<LineRow>,
+    ) -> Result<Vec<Undelivered>, StoreError> {
+        let mut found = Vec::new();
+        for line in lines {
+            let notice = self.read_notices(line.key, line.done_seq, 1).await?.pop();
+            found.push(Undelivered { line, notice });
+        }
+        Ok(found)
+    }
+
     /// An order's lines, and those of orders that turned out to be it.
     ///
     /// # Errors

@@ -19,7 +19,9 @@ use crate::order::name::{EventId, OrderId, Role};
 use crate::order::proposal::Proposal;
 use crate::order::report::{Content, Origin, Report, Resolution};
 use crate::order::resolve::ResolveError;
-use crate::store::{AttentionRow, Audited, EffectRow, OrderRow, Store, StoreError, Transaction};
+use crate::store::{
+    AttentionRow, Audited, EffectRow, OrderRow, Store, StoreError, Transaction, Undelivered,
+};
 
 /// How often a resolution is tried again because somebody else wrote the order meanwhile.
 const RACES_MAX: u32 = 100;
@@ -88,6 +90,8 @@ pub struct Made {
     pub issued: Vec<EffectRow>,
     /// What people decided about it.
     pub resolutions: Vec<Report>,
+    /// What no sink has taken of it yet.
+    pub undelivered: Vec<Undelivered>,
 }
 
 /// What is known of a resolution before it is made.
@@ -266,7 +270,18 @@ impl Resolver {
         let attention = transaction.list_attention(order.key).await?;
         let issued = transaction.list_effects(order.key).await?;
         let resolutions = transaction.list_resolutions(order.key).await?;
+        let undelivered = transaction.list_undelivered(order.key).await?;
         let (outcome, before, effects) = (None, None, Vec::new());
-        Ok(Made { event_id, outcome, before, effects, order, attention, issued, resolutions })
+        Ok(Made {
+            event_id,
+            outcome,
+            before,
+            effects,
+            order,
+            attention,
+            issued,
+            resolutions,
+            undelivered,
+        })
     }
 }
