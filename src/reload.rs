@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::observe::metrics::Metrics;
 use crate::poll::pollers;
+use crate::relay::outlet;
 use crate::sources::{Sinks, Sources};
 
 /// How a reload ended.
@@ -86,5 +87,6 @@ impl Reloader {
 fn check(config: Config) -> Result<Config, String> {
     pollers::check(&config.sources)
         .map_err(|error| format!("cannot speak to providers: {error}"))?;
+    outlet::check(&config.sinks).map_err(|error| format!("cannot speak to sinks: {error:#}"))?;
     Ok(config)
 }

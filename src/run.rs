@@ -25,7 +25,8 @@ use crate::open::{OpenError, Opened};
 use crate::poll::pollers::{self, Pollers};
 use crate::queue::{ConsumeError, Depth, Queue};
 use crate::receive::{Receiver, serve::serve};
-use crate::relay::{self, relays::Relays};
+use crate::relay::relays::Relays;
+use crate::relay::{self, outlet};
 use crate::reload::Reloader;
 use crate::roles::{Role, Roles};
 use crate::sources::{Sinks, Sources};
@@ -83,6 +84,7 @@ impl Daemon {
         let sources = Sources::new(config.sources.clone());
         let sinks = Sinks::new(config.sinks.clone());
         pollers::check(&sources.now()).context("cannot speak to providers")?;
+        outlet::check(&config.sinks).context("cannot speak to sinks")?;
         let receiving_port = match roles.has(Role::Receive) {
             true => Some(listen(config.receive.listen, "callbacks").await?),
             false => None,

@@ -34,6 +34,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::config::{Sink, Wants};
 use crate::observe::metrics::Metrics;
+use crate::order::timestamp::Timestamp;
 use crate::pause::Pauses;
 use crate::store::{Budget, Line, NoticeRow, Store, StoreError};
 use outlet::Outlet;
@@ -45,6 +46,9 @@ pub const LEASE: Duration = Duration::from_secs(60);
 
 /// How long we wait at most before we look again for lines that are due: another process may have made one so.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How long we wait at least, where a budget has nothing left.
+const LEAST: Duration = Duration::from_millis(5);
 
 /// How many notices of one order are delivered before others have their turn.
 const RUN_MAX: i64 = 16;
@@ -67,8 +71,26 @@ pub struct Relay {
     pub bell: Arc<Notify>,
 }
 
-/// A line that is ours, what is to be delivered of it, and what the sink wants.
-type Claimed = (Line, Vec<NoticeRow>, Arc<Wants>);
+/// A line that is ours.
+#[derive(Debug)]
+struct Claimed {
+    line: Line,
+    /// What is to be delivered of it.
+    notices: Vec<NoticeRow>,
+    /// What the sink wants.
+    wants: Arc<Wants>,
+    /// When it became ours, by the clock that pauses go by.
+    at: Timestamp,
+}
+
+/// What came of looking for lines that are due.
+#[derive(Debug)]
+enum Look {
+    /// These are ours to deliver.
+    Lines(Vec<Claimed>),
+    /// None before so long.
+    Wait(Duration),
+}
 
 /// Which budget is a sink's, among those of sources: no source has such a name.
 #[must_use]
@@ -98,12 +120,17 @@ impl Relay {
                 relay.settle(&mut ended).await?;
                 let room = relay.sink.in_flight_max.saturating_sub(running.len());
                 if is_stopping || room == 0 {
-                    return Ok(Vec::new());
+                    return Ok(Look::Wait(LOOK));
                 }
                 relay.claim(u32::try_from(room).unwrap_or(u32::MAX)).await
             };
+            let mut pause = LOOK;
             match done.await {
-                Ok(lines) => {
+                Ok(Look::Wait(wait)) => {
+                    pauses.reset();
+                    pause = wait.clamp(LEAST, LOOK);
+                }
+                Ok(Look::Lines(lines)) => {
                     pauses.reset();
                     for claimed in lines {
                         let (relay, outlet) = (Arc::clone(&relay), Arc::clone(&outlet));
@@ -124,13 +151,14 @@ impl Relay {
             if is_stopping && running.is_empty() && ended.is_empty() {
                 return Ok(());
             }
-            relay.wait(&mut running, &mut ended, &stop).await;
+            relay.wait(pause, &mut running, &mut ended, &stop).await;
         }
     }
 
     /// Waits for whatever comes first: a line that ends, news, the next look, or the stop.
     async fn wait(
         &self,
+        pause: Duration,
         running: &mut JoinSet<Ended>,
         ended: &mut Vec<Ended>,
         stop: &CancellationToken,
@@ -147,8 +175,9 @@ impl Relay {
                 }
             }
             () = self.bell.notified(), if has_room && !is_stopping => {}
-            () = tokio::time::sleep(LOOK), if !is_stopping => {}
-            () = stop.cancelled(), if !is_stopping => {}
+            () = tokio::time::sleep(pause), if !is_stopping => {}
+            // Also where we were told just now, and nothing is under way.
+            () = stop.cancelled(), if !(is_stopping && is_running) => {}
         }
     }
 
@@ -165,14 +194,14 @@ impl Relay {
     }
 
     /// Takes lines that are due, as many as there is room and budget for, and reads what is to be delivered.
-    async fn claim(&self, room: u32) -> Result<Vec<Claimed>, StoreError> {
+    async fn claim(&self, room: u32) -> Result<Look, StoreError> {
         let (name, limits) = (self.sink.name.as_str(), &self.sink.limits);
         let mut reading = self.store.read().await?;
         let now = reading.now(&self.clock).await?;
         let is_due = reading.has_due_line(name, now).await?;
         reading.rollback().await?;
         if !is_due {
-            return Ok(Vec::new());
+            return Ok(Look::Wait(LOOK));
         }
         let mut transaction = self.store.begin().await?;
         let now = transaction.now(&self.clock).await?;
@@ -184,7 +213,9 @@ impl Relay {
         let known = transaction.list_sinks().await?.into_iter().find(|sink| sink.name == name);
         let Some(known) = known.filter(|sink| allowance > 0 && sink.disabled.is_none()) else {
             transaction.rollback().await?;
-            return Ok(Vec::new());
+            // Nothing tells when a disabled one is told again.
+            let wait = if allowance == 0 { budget.ready_in(limits, now) } else { LOOK };
+            return Ok(Look::Wait(wait));
         };
         let wants = Arc::new(known.wants);
         let until = now.plus(LEASE);
@@ -199,7 +230,11 @@ impl Relay {
         transaction.write_budget(&budget_name, &budget).await?;
         transaction.commit().await?;
         let claimed = claimed.into_iter();
-        Ok(claimed.map(|(line, notices)| (line, notices, Arc::clone(&wants))).collect())
+        let claimed = claimed.map(|(line, notices)| {
+            let wants = Arc::clone(&wants);
+            Claimed { line, notices, wants, at: now }
+        });
+        Ok(Look::Lines(claimed.collect()))
     }
 }
 

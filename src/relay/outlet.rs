@@ -1,11 +1,29 @@
 //! How one sink is told.
 
+use std::collections::BTreeMap;
+
 use super::http::{CONTENT_TYPE, Http};
 use super::told::Told;
 use crate::config::{Sink, Way};
 use crate::order::timestamp::Timestamp;
 use crate::queue::rabbit::{self, Exchange, Message};
 use crate::store::NoticeRow;
+
+/// Whether all sinks can be spoken to.
+///
+/// # Errors
+/// Where TLS cannot be set up, or a broker's URL is none.
+pub fn check(sinks: &BTreeMap<String, Sink>) -> anyhow::Result<()> {
+    for sink in sinks.values() {
+        match &sink.way {
+            Way::Http { url, secrets, signature, allow_private } => {
+                Http::new(url, secrets, signature, *allow_private, sink.timeout)?;
+            }
+            Way::Amqp { url, .. } => rabbit::check_url(url.expose())?,
+        }
+    }
+    Ok(())
+}
 
 /// Whether anything answers where a sink is, by the way that notices go; it is told nothing.
 ///

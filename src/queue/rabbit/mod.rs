@@ -148,6 +148,14 @@ pub async fn look(url: &str, prefix: &str) -> Result<Option<u32>, LinkError> {
     Ok(count)
 }
 
+/// Whether a text is a broker's URL.
+///
+/// # Errors
+/// It is none. It is not repeated: it may hold a password.
+pub fn check_url(url: &str) -> Result<(), LinkError> {
+    Address::parse(url).map(|_| ())
+}
+
 /// Looks whether a broker lets us in, and changes nothing there.
 ///
 /// # Errors

@@ -61,7 +61,7 @@ async fn a_sink_that_is_down_for_hours_gets_everything_in_order_and_at_its_rate(
     down.check_order();
     let taken = when.lock().unwrap().clone();
     let took = taken[taken.len() - 1].duration_since(taken[0]);
-    // 40 a second, of which the first is there at once.
+    // 40 a second, of which the first is there at once; the clock was not stepped meanwhile.
     let least = Duration::from_secs_f64((taken.len() - 2) as f64 / 40.0);
     assert!(took >= least.mul_f64(0.9), "{} in {took:?}", taken.len());
     wait_for_gauge(&pawl, "pawl_outbox_orders", |waiting| waiting == 0.0).await;
