@@ -29,6 +29,8 @@ create table sinks (
     -- a digest of where it goes: another place is not disabled because this one was
     place text collate "C" not null,
     since timestamptz not null,
+    -- when a process last said that it has it in its configuration
+    seen_at timestamptz not null,
     -- when it last took something
     taken_at timestamptz,
     -- it said that it is gone: nothing is delivered until a person says otherwise

@@ -18,6 +18,7 @@ create table sinks (
     types text not null,
     place text not null,
     since integer not null,
+    seen_at integer not null,
     taken_at integer,
     disabled_at integer,
     disabled_reason text

@@ -12,7 +12,7 @@ use super::told::{check_text, told};
 use super::{Problem, Shared};
 use crate::config::Sink;
 use crate::relay::budget_name;
-use crate::relay::resume::{Person, Which, remove, resume};
+use crate::relay::resume::{Person, Removed, Which, remove, resume};
 use crate::store::{LineCount, SinkRow, Undelivered};
 
 /// Of how many orders that were given up a list shows what they wait for.
@@ -148,11 +148,16 @@ pub(super) async fn remove_sink(
     }
     let (store, clock, sink) = (admin.store()?.clone(), admin.clock.clone(), name.clone());
     let task = tokio::spawn(async move { remove(&store, &clock, &sink, &person).await });
-    let removed = task.await.map_err(|panic| Problem::internal(panic.into()))??;
-    if !removed {
-        return Err(missing(&name));
+    match task.await.map_err(|panic| Problem::internal(panic.into()))?? {
+        Removed::Done => Ok(Json(json!({ "name": name, "result": "removed" }))),
+        Removed::Missing => Err(missing(&name)),
+        Removed::InUse => {
+            let detail = format!(
+                "a process had the sink `{name}` in its configuration within the last minute: stop or reload it first"
+            );
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
     }
-    Ok(Json(json!({ "name": name, "result": "removed" })))
 }
 
 fn person(by: String, why: String) -> Result<Person, Problem> {

@@ -39,30 +39,23 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
         || a >= 240
         || (a == 100 && (64..128).contains(&b)) // between carriers
         || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99) // relays to IPv6, long gone
         || (a == 198 && (18..20).contains(&b)) // benchmarks
 }
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
+    let v4 = |high, low| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     // An IPv4 address in other clothes is judged as what it is.
-    let inner = address.to_ipv4_mapped().or_else(|| match (a, b) {
-        (0x64, 0xff9b) => last_v4(address),
-        (0x2002, _) => {
-            let [_, high, low, ..] = address.segments();
-            Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
-        }
-        (_, _) => None,
-    });
+    let inner = match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some(v4(high, low)),
+        _ => address.to_ipv4_mapped(),
+    };
     if let Some(inner) = inner {
         return is_private_v4(inner);
     }
-    // Only 2000::/3 is given to the world; in it, Teredo and documentation are not.
-    (a & 0xe000) != 0x2000 || (a == 0x2001 && (b == 0 || b == 0xdb8)) || (a & 0xfff0) == 0x3ff0
-}
-
-fn last_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [.., high, low] = address.segments();
-    Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
+    // Only 2000::/3 is given to the world; in it, what protocols use (Teredo among it) and documentation are not.
+    (a & 0xe000) != 0x2000 || (a == 0x2001 && (b < 0x200 || b == 0xdb8)) || (a & 0xfff0) == 0x3ff0
 }
 
 /// Finds the addresses of hosts, and leaves out those that may not be spoken to. What it finds is what is
@@ -133,6 +126,10 @@ mod tests {
             "::ffff:10.0.0.1",
             "::ffff:169.254.169.254",
             "64:ff9b::a00:1",
+            "64:ff9b:1:a00:0:100:5db8:d822",
+            "192.88.99.1",
+            "2001:2::1",
+            "2001:10::1",
             "2002:a00:1::",
         ] {
             assert!(is_private(address.parse().expect("an address")), "{address}");

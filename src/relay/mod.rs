@@ -31,6 +31,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::budget::FAILURES_MAX;
 use crate::clock::Clock;
 use crate::config::{Sink, Wants};
 use crate::observe::metrics::Metrics;
@@ -134,7 +135,7 @@ impl Relay {
                     pauses.reset();
                     for claimed in lines {
                         let (relay, outlet) = (Arc::clone(&relay), Arc::clone(&outlet));
-                        running.spawn(relay.deliver(outlet, claimed));
+                        running.spawn(relay.deliver(outlet, claimed, stop.clone()));
                     }
                 }
                 Err(error) => {
@@ -218,8 +219,11 @@ impl Relay {
             return Ok(Look::Wait(wait));
         };
         let wants = Arc::new(known.wants);
+        let is_look = budget.failures >= FAILURES_MAX;
         let until = now.plus(LEASE);
-        let lines = transaction.claim_lines(name, allowance.min(room), now, until).await?;
+        let lines =
+            transaction.claim_lines(name, (allowance.min(room), is_look), now, until).await?;
+        let lines = transaction.give_back_overtaking(name, lines, now).await?;
         let after: Vec<(Uuid, i64)> = lines.iter().map(|line| (line.key, line.done_seq)).collect();
         let notices = transaction.read_notices_of(&after, RUN_MAX).await?;
         let claimed = share_out(&wants, lines, notices, allowance);

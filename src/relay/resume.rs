@@ -1,6 +1,8 @@
 //! What people do to sinks: take up again what was given up, or end a sink for good. Each with a line in the
 //! audit log, in the transaction that does it.
 
+use std::time::Duration;
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -10,6 +12,9 @@ use crate::store::{Audited, Store, StoreError, Transaction};
 
 /// How many lines are taken up in one transaction.
 const PAGE: i64 = 500;
+
+/// For how long after a process last said that it has a sink it may still have it.
+const IN_USE: Duration = Duration::from_secs(60);
 
 /// Whose doing it is, and why.
 #[derive(Clone, Debug)]
@@ -105,7 +110,7 @@ async fn take_up(
 ) -> Result<u64, StoreError> {
     let order = transaction.follow_merges(key).await?;
     transaction.lock_orders(&[order]).await?;
-    if !transaction.resume_line(sink, key, is_skipped, now).await? {
+    if !transaction.resume_line(sink, (key, seq - 1), is_skipped, now).await? {
         return Ok(0);
     }
     transaction.end_stops(sink, Some(order)).await?;
@@ -117,27 +122,55 @@ async fn take_up(
     Ok(1)
 }
 
-/// Ends a sink: it is forgotten, and what waits for it is never delivered. Whether there was one.
+/// What came of removing a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// It is forgotten.
+    Done,
+    /// A process had it in its configuration a moment ago.
+    InUse,
+    /// There is none.
+    Missing,
+}
+
+/// Ends a sink: it is forgotten, and what waits for it is never delivered.
 ///
 /// # Errors
-/// [`StoreError`]; then it is still there.
+/// [`StoreError`]; then some of what waited for it may be gone, and it is still there.
 pub async fn remove(
     store: &Store,
     clock: &Clock,
     sink: &str,
     person: &Person,
-) -> Result<bool, StoreError> {
+) -> Result<Removed, StoreError> {
     let mut transaction = store.begin().await?;
     let now = transaction.now(clock).await?;
+    let known = transaction.list_sinks().await?.into_iter().find(|known| known.name == sink);
     let waiting = transaction.count_lines().await?.get(sink).map_or(0, |count| count.waiting);
-    if !transaction.remove_sink(sink).await? {
-        transaction.rollback().await?;
-        return Ok(false);
+    transaction.rollback().await?;
+    match known {
+        None => return Ok(Removed::Missing),
+        Some(known) if now.since(known.seen_at) < IN_USE => return Ok(Removed::InUse),
+        Some(_) => {}
     }
+    // There may be any number of them: no transaction is long.
+    loop {
+        let mut transaction = store.begin().await?;
+        let count = transaction.drop_lines(sink, PAGE).await?;
+        transaction.commit().await?;
+        if count == 0 {
+            break;
+        }
+    }
+    let mut transaction = store.begin().await?;
+    transaction.end_stops(sink, None).await?;
+    transaction.commit().await?;
+    let mut transaction = store.begin().await?;
+    transaction.remove_sink(sink).await?;
     let detail = json!({ "why": person.why, "orders_waiting": waiting });
     note(&mut transaction, "sink.remove", sink.to_owned(), person, detail, now).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(Removed::Done)
 }
 
 async fn note(

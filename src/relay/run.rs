@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio_util::sync::CancellationToken;
+
 use super::outlet::Outlet;
 use super::told::Told;
 use super::{Claimed, LEASE, Relay};
@@ -27,7 +29,12 @@ pub(super) struct Ended {
 impl Relay {
     /// Delivers a line's notices in their order. The first that is not taken ends it: what comes after that
     /// waits for it.
-    pub(super) async fn deliver(self: Arc<Self>, outlet: Arc<Outlet>, claimed: Claimed) -> Ended {
+    pub(super) async fn deliver(
+        self: Arc<Self>,
+        outlet: Arc<Outlet>,
+        claimed: Claimed,
+        stop: CancellationToken,
+    ) -> Ended {
         let Claimed { mut line, notices, wants, at: began_at } = claimed;
         let began = Instant::now();
         let is_empty = notices.is_empty();
@@ -37,8 +44,8 @@ impl Relay {
                 line.done_seq = notice.seq;
                 continue;
             }
-            // An attempt that begins ends within the lease.
-            if began.elapsed() + self.sink.timeout > LEASE {
+            // An attempt that begins ends within the lease; none begins once we are told to stop.
+            if began.elapsed() + self.sink.timeout > LEASE || stop.is_cancelled() {
                 break;
             }
             let told = self.tell(&outlet, &notice).await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::run::Ended;
 use super::told::Told;
 use super::{Relay, budget_name};
@@ -33,17 +35,27 @@ impl Relay {
             ended.iter().any(|ended| ended.taken > 0) && !known.as_ref().is_some_and(is_recent);
         if gone || has_taken {
             let gone = gone.then(|| Told::Gone.to_string());
-            transaction.note_sink(name, has_taken, gone.as_deref(), now).await?;
+            let place = self.sink.place();
+            transaction.note_sink((name, &place), has_taken, gone.as_deref(), now).await?;
         }
         let settled: Vec<SettledLine> =
             ended.iter().map(|ended| self.judge(ended, known.as_ref(), now)).collect();
-        for stopped in settled.iter().filter(|settled| settled.is_stopped) {
-            self.stop(&mut transaction, stopped, now).await?;
+        let stopped: Vec<&SettledLine> = settled.iter().filter(|line| line.is_stopped).collect();
+        let mut orders = Vec::new();
+        for stopped in &stopped {
+            orders.push(transaction.follow_merges(stopped.line.key).await?);
         }
+        transaction.lock_orders(&orders).await?;
         let ours = transaction.settle_lines(name, &settled, now).await?;
+        // Of a line that is somebody else's by now, they say what became of it.
+        for (stopped, order) in stopped.iter().zip(orders) {
+            if ours.contains(&stopped.line.key) {
+                self.stop(&mut transaction, stopped, order, now).await?;
+            }
+        }
         transaction.commit().await?;
-        if ours < ended.len() as u64 {
-            let lost = ended.len() as u64 - ours;
+        if ours.len() < ended.len() {
+            let lost = ended.len() - ours.len();
             tracing::warn!(
                 sink = name,
                 "{lost} lines took longer than their lease: they are delivered again"
@@ -109,7 +121,9 @@ impl Relay {
         };
         let reason = Some(told.to_string());
         let delay = jitter(self.sink.schedule.delay(line.tries), line.key, line.tries);
-        let is_asked_to_wait = matches!(told, Told::Later { retry_after: Some(_), .. });
+        // To come again at once is no answer: it is tried again like what failed.
+        let is_asked_to_wait =
+            matches!(told, Told::Later { retry_after: Some(after), .. } if !after.is_zero());
         if is_asked_to_wait || *told == Told::Gone {
             // That is the sink's matter: the budget waits for it.
             return SettledLine { line, due_at: now, reason, is_stopped: false };
@@ -123,16 +137,15 @@ impl Relay {
         SettledLine { line, due_at: now.plus(delay), reason, is_stopped }
     }
 
-    /// Asks a person about a line that is given up.
+    /// Asks a person about a line that is given up, of an order that is locked.
     async fn stop(
         &self,
         transaction: &mut Transaction,
         stopped: &SettledLine,
+        key: Uuid,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let name = self.sink.name.as_str();
-        let key = transaction.follow_merges(stopped.line.key).await?;
-        transaction.lock_orders(&[key]).await?;
         let (seq, tries) = (stopped.line.done_seq + 1, stopped.line.tries);
         let reason = stopped.reason.as_deref().unwrap_or_default();
         let text = format!(

@@ -90,6 +90,24 @@ impl Transaction {
         }
     }
 
+    /// Forgets a budget: the next one is full, and nobody is left alone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_budget(&mut self, source: &str) -> Result<(), StoreError> {
+        const FORGET: &str = "-- budgets.forget_budget
+            delete from budgets where source = $1";
+        match self {
+            Self::Sqlite(transaction) => {
+                sqlx::query(FORGET).bind(source).execute(&mut **transaction).await?;
+            }
+            Self::Postgres(transaction) => {
+                sqlx::query(FORGET).bind(source).execute(&mut **transaction).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a budget, which is locked.
     ///
     /// # Errors

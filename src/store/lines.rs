@@ -1,6 +1,8 @@
 //! Lines: what of one order waits for one sink, and who delivers it. A lease on the line's row, by the
 //! database's clock, and a token: whoever was away for longer than that settles nothing any more.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::row::{StoredRow, without_nul};
@@ -91,8 +93,9 @@ pub fn stopped_key(sink: &str) -> String {
 }
 
 impl Transaction {
-    /// Lets sinks have what is new of orders, which are locked. A line at rest becomes due at once; one that
-    /// is under way, or waits after a failure, only gets longer.
+    /// Lets sinks have what is new of orders, which are locked. A line at rest becomes due at once, from what is
+    /// new on: what the sink did not want before it does not get now. One that is under way, or waits after a
+    /// failure, only gets longer.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -111,6 +114,7 @@ impl Transaction {
                          insert into sink_lines (sink, order_key, done_seq, last_seq, waits_since, due_at)
                          values (?1, ?2, ?3, ?4, ?5, ?5)
                          on conflict (sink, order_key) do update set last_seq = ?4,
+                             done_seq = case when done_seq < last_seq then done_seq else ?3 end,
                              waits_since = case when done_seq < last_seq then waits_since else ?5 end,
                              due_at = case when done_seq < last_seq then due_at else ?5 end",
                     )
@@ -136,6 +140,8 @@ impl Transaction {
                          w (sink, order_key, done_seq, last_seq)
                      order by w.order_key, w.sink
                      on conflict (sink, order_key) do update set last_seq = excluded.last_seq,
+                         done_seq = case when l.done_seq < l.last_seq then l.done_seq
+                             else excluded.done_seq end,
                          waits_since = case when l.done_seq < l.last_seq then l.waits_since
                              else excluded.waits_since end,
                          due_at = case when l.done_seq < l.last_seq then l.due_at else excluded.due_at end",
@@ -174,14 +180,15 @@ impl Transaction {
     }
 
     /// Takes lines that are due, those that were due first, for as long as the lease. Of an order that
-    /// others turned out to be, only once nothing of theirs is left.
+    /// others turned out to be, only once nothing of theirs is left. Where it is only to look whether the sink is
+    /// back, what was tried least goes first: what it refuses for good says nothing about that.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn claim_lines(
         &mut self,
         sink: &str,
-        limit: u32,
+        (limit, is_look): (u32, bool),
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Vec<Line>, StoreError> {
@@ -197,7 +204,7 @@ impl Transaction {
                              select 1 from order_merges m join sink_lines e
                                  on e.sink = c.sink and e.order_key = m.from_key
                              where m.into_key = c.order_key and e.done_seq < e.last_seq)
-                     order by c.due_at limit ?5)
+                     order by case when ?6 then c.tries else 0 end, c.due_at limit ?5)
                  returning order_key, done_seq, last_seq, tries, failing_since, token",
             )
             .bind(sink)
@@ -205,6 +212,7 @@ impl Transaction {
             .bind(lease_until.micros())
             .bind(token)
             .bind(i64::from(limit))
+            .bind(is_look)
             .fetch_all(&mut **transaction)
             .await?
             .iter()
@@ -219,7 +227,8 @@ impl Transaction {
                              select from order_merges m join sink_lines e
                                  on e.sink = c.sink and e.order_key = m.from_key
                              where m.into_key = c.order_key and e.done_seq < e.last_seq)
-                     order by c.due_at limit $5 for update of c skip locked) w
+                     order by case when $6 then c.tries else 0 end, c.due_at limit $5
+                     for update of c skip locked) w
                  where l.sink = $1 and l.order_key = w.order_key
                  returning l.order_key, l.done_seq, l.last_seq, l.tries, l.failing_since, l.token",
             )
@@ -228,6 +237,7 @@ impl Transaction {
             .bind(lease_until.datetime())
             .bind(token)
             .bind(i64::from(limit))
+            .bind(is_look)
             .fetch_all(&mut **transaction)
             .await?
             .iter()
@@ -236,8 +246,45 @@ impl Transaction {
         }
     }
 
-    /// Writes what became of lines. How many of them were still ours: the others are somebody else's, who
-    /// delivers again what we did.
+    /// Gives back those of the lines just taken whose order became another's while they were taken: what is left
+    /// of that one is told first. What is left is ours.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn give_back_overtaking(
+        &mut self,
+        sink: &str,
+        mut lines: Vec<Line>,
+        now: Timestamp,
+    ) -> Result<Vec<Line>, StoreError> {
+        // In SQLite nobody does anything meanwhile.
+        let Self::Postgres(transaction) = self else { return Ok(lines) };
+        if lines.is_empty() {
+            return Ok(lines);
+        }
+        // A statement of its own: it sees what was committed after the one that took them had begun.
+        let rows = sqlx::query(
+            "-- lines.give_back_overtaking
+             update sink_lines l set due_at = $3, token = null
+             where l.sink = $1 and l.order_key = any($2) and exists (
+                 select from order_merges m join sink_lines e
+                     on e.sink = l.sink and e.order_key = m.from_key
+                 where m.into_key = l.order_key and e.done_seq < e.last_seq)
+             returning l.order_key",
+        )
+        .bind(sink)
+        .bind(lines.iter().map(|line| line.key).collect::<Vec<_>>())
+        .bind(now.datetime())
+        .fetch_all(&mut **transaction)
+        .await?;
+        let given_back: BTreeSet<Uuid> =
+            rows.iter().map(|row| row.uuid(0)).collect::<Result<_, _>>()?;
+        lines.retain(|line| !given_back.contains(&line.key));
+        Ok(lines)
+    }
+
+    /// Writes what became of lines. The orders of those that were still ours: the others are somebody else's,
+    /// who delivers again what we did.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -246,7 +293,7 @@ impl Transaction {
         sink: &str,
         settled: &[SettledLine],
         now: Timestamp,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<BTreeSet<Uuid>, StoreError> {
         let mut settled: Vec<&SettledLine> = settled.iter().collect();
         settled.sort_by_key(|settled| settled.line.key);
         let reasons = settled.iter().map(|s| s.reason.as_deref().map(without_nul));
@@ -254,7 +301,7 @@ impl Transaction {
         let stopped_at = |settled: &SettledLine| settled.is_stopped.then_some(now);
         match self {
             Self::Sqlite(transaction) => {
-                let mut rows = 0;
+                let mut ours = BTreeSet::new();
                 for (settled, reason) in settled.iter().zip(reasons) {
                     let line = &settled.line;
                     let query = sqlx::query(
@@ -274,11 +321,13 @@ impl Transaction {
                     .bind(reason)
                     .bind(stopped_at(settled).map(Timestamp::micros))
                     .bind(line.token);
-                    rows += query.execute(&mut **transaction).await?.rows_affected();
+                    if query.execute(&mut **transaction).await?.rows_affected() > 0 {
+                        ours.insert(line.key);
+                    }
                 }
-                Ok(rows)
+                Ok(ours)
             }
-            Self::Postgres(_) if settled.is_empty() => Ok(0),
+            Self::Postgres(_) if settled.is_empty() => Ok(BTreeSet::new()),
             Self::Postgres(transaction) => {
                 let keys: Vec<Uuid> = settled.iter().map(|settled| settled.line.key).collect();
                 sqlx::query(
@@ -293,7 +342,7 @@ impl Transaction {
                 let times = |column: fn(&SettledLine) -> Option<Timestamp>| -> Vec<_> {
                     settled.iter().map(|s| column(s).map(Timestamp::datetime)).collect()
                 };
-                let done = sqlx::query(
+                let ours = sqlx::query(
                     "-- lines.settle_lines
                      update sink_lines l set done_seq = w.done_seq, due_at = w.due_at, token = null,
                          tries = w.tries, failing_since = w.failing_since, reason = w.reason,
@@ -304,7 +353,8 @@ impl Transaction {
                      from unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::bigint[],
                          $6::timestamptz[], $7::text[], $8::timestamptz[], $9::uuid[])
                          w (order_key, done_seq, due_at, tries, failing_since, reason, stopped_at, token)
-                     where l.sink = $1 and l.order_key = w.order_key and l.token = w.token",
+                     where l.sink = $1 and l.order_key = w.order_key and l.token = w.token
+                     returning l.order_key",
                 )
                 .bind(sink)
                 .bind(&keys)
@@ -315,9 +365,9 @@ impl Transaction {
                 .bind(reasons)
                 .bind(settled.iter().map(|s| stopped_at(s).map(Timestamp::datetime)).collect::<Vec<_>>())
                 .bind(settled.iter().map(|s| s.line.token).collect::<Vec<_>>())
-                .execute(&mut **transaction)
+                .fetch_all(&mut **transaction)
                 .await?;
-                Ok(done.rows_affected())
+                ours.iter().map(|row| row.uuid(0)).collect()
             }
         }
     }

@@ -37,6 +37,11 @@ const BY_OFFSET: [&str; 2] = [
 const REMEMBER: &str = "-- merge.remember
     insert into order_merges (into_key, from_key) values ($1, $2)";
 
+/// And those of orders that had become the one that goes.
+const REMEMBER_EARLIER: &str = "-- merge.remember_earlier
+    insert into order_merges (into_key, from_key)
+    select $1, from_key from order_merges where into_key = $2 on conflict do nothing";
+
 const DELETE_ORDER: &str = "-- merge.delete_order
     delete from orders where key = $1 and version = $2";
 
@@ -54,8 +59,10 @@ macro_rules! merge {
         let query = sqlx::query(DELETE_ORDER).bind($from.key).bind($from.version);
         let deleted = query.execute(&mut **$transaction).await?.rows_affected();
         if deleted > 0 {
-            let query = sqlx::query(REMEMBER).bind($into).bind($from.key);
-            query.execute(&mut **$transaction).await?;
+            for statement in [REMEMBER, REMEMBER_EARLIER] {
+                let query = sqlx::query(statement).bind($into).bind($from.key);
+                query.execute(&mut **$transaction).await?;
+            }
         }
         deleted
     }};

@@ -18,6 +18,8 @@ pub struct SinkRow {
     pub place: String,
     /// Since when notices are written for it.
     pub since: Timestamp,
+    /// When a process last said that it has it in its configuration.
+    pub seen_at: Timestamp,
     /// When it last took something.
     pub taken_at: Option<Timestamp>,
     /// Since when, and why, nothing is delivered until a person says otherwise.
@@ -34,7 +36,7 @@ impl Transaction {
             Self::Sqlite(transaction) => {
                 let query = sqlx::query(
                     "-- sinks.list_sinks
-                     select name, sources, types, place, since, taken_at, disabled_at, disabled_reason
+                     select name, sources, types, place, since, taken_at, disabled_at, disabled_reason, seen_at
                      from sinks order by name",
                 );
                 query.fetch_all(&mut **transaction).await?.iter().map(sink).collect()
@@ -43,7 +45,7 @@ impl Transaction {
                 let query = sqlx::query(
                     "-- sinks.list_sinks
                      select name, sources::text, types::text, place, since, taken_at, disabled_at,
-                         disabled_reason
+                         disabled_reason, seen_at
                      from sinks order by name",
                 );
                 query.fetch_all(&mut **transaction).await?.iter().map(sink).collect()
@@ -67,8 +69,9 @@ impl Transaction {
             Self::Sqlite(transaction) => {
                 sqlx::query(
                     "-- sinks.register_sink
-                     insert into sinks (name, sources, types, place, since) values (?1, ?2, ?3, ?4, ?5)
-                     on conflict (name) do update set sources = ?2, types = ?3, place = ?4,
+                     insert into sinks (name, sources, types, place, since, seen_at)
+                     values (?1, ?2, ?3, ?4, ?5, ?5)
+                     on conflict (name) do update set sources = ?2, types = ?3, place = ?4, seen_at = ?5,
                          disabled_at = case when place = ?4 then disabled_at end,
                          disabled_reason = case when place = ?4 then disabled_reason end",
                 )
@@ -83,9 +86,10 @@ impl Transaction {
             Self::Postgres(transaction) => {
                 sqlx::query(
                     "-- sinks.register_sink
-                     insert into sinks as s (name, sources, types, place, since)
-                     values ($1, $2::text::json, $3::text::json, $4, $5)
+                     insert into sinks as s (name, sources, types, place, since, seen_at)
+                     values ($1, $2::text::json, $3::text::json, $4, $5, $5)
                      on conflict (name) do update set sources = excluded.sources, types = excluded.types,
+                         seen_at = excluded.seen_at,
                          place = excluded.place,
                          disabled_at = case when s.place = excluded.place then s.disabled_at end,
                          disabled_reason = case when s.place = excluded.place then s.disabled_reason end",
@@ -102,40 +106,109 @@ impl Transaction {
         Ok(())
     }
 
-    /// Forgets a sink, and what waits for it. Whether there was one.
+    /// Takes note that a process has sinks in its configuration. How many of them are known.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn remove_sink(&mut self, name: &str) -> Result<bool, StoreError> {
-        const SINK: &str = "-- sinks.remove_sink
-            delete from sinks where name = $1";
-        const LINES: &str = "-- sinks.remove_lines
-            delete from sink_lines where sink = $1";
-        self.end_stops(name, None).await?;
-        let removed = match self {
+    pub async fn see_sinks(&mut self, names: &[&str], now: Timestamp) -> Result<u64, StoreError> {
+        match self {
             Self::Sqlite(transaction) => {
-                let query = sqlx::query(SINK).bind(name);
-                let removed = query.execute(&mut **transaction).await?.rows_affected();
-                sqlx::query(LINES).bind(name).execute(&mut **transaction).await?;
-                removed
+                let query = sqlx::query(
+                    "-- sinks.see_sinks
+                     update sinks set seen_at = ? where name in (select value from json_each(?))",
+                )
+                .bind(now.micros())
+                .bind(json(&names)?);
+                Ok(query.execute(&mut **transaction).await?.rows_affected())
             }
             Self::Postgres(transaction) => {
-                let query = sqlx::query(SINK).bind(name);
-                let removed = query.execute(&mut **transaction).await?.rows_affected();
-                sqlx::query(LINES).bind(name).execute(&mut **transaction).await?;
-                removed
+                let query = sqlx::query(
+                    "-- sinks.see_sinks
+                     update sinks set seen_at = $1 where name = any($2)",
+                )
+                .bind(now.datetime())
+                .bind(names);
+                Ok(query.execute(&mut **transaction).await?.rows_affected())
             }
-        };
-        Ok(removed > 0)
+        }
     }
 
-    /// Takes note that a sink took something, or that it said it is gone. One that is disabled stays so.
+    /// Keeps sinks from becoming known, or being forgotten, while it is written for those that are known; or, to
+    /// change which are known, waits for all who write. Until the end of the transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn guard_sinks(&mut self, is_changing: bool) -> Result<(), StoreError> {
+        // In SQLite there is one writer.
+        let Self::Postgres(transaction) = self else { return Ok(()) };
+        let statement = if is_changing {
+            "-- sinks.guard_change
+             select pg_advisory_xact_lock(7461706, 1)"
+        } else {
+            "-- sinks.guard_write
+             select pg_advisory_xact_lock_shared(7461706, 1)"
+        };
+        sqlx::query(statement).execute(&mut **transaction).await?;
+        Ok(())
+    }
+
+    /// Forgets some of what waits for a sink; how much it was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn drop_lines(&mut self, sink: &str, limit: i64) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(transaction) => {
+                let query = sqlx::query(
+                    "-- sinks.drop_lines
+                     delete from sink_lines where sink = ?1 and order_key in (
+                         select order_key from sink_lines where sink = ?1 limit ?2)",
+                );
+                let query = query.bind(sink).bind(limit);
+                Ok(query.execute(&mut **transaction).await?.rows_affected())
+            }
+            Self::Postgres(transaction) => {
+                let query = sqlx::query(
+                    "-- sinks.drop_lines: in the order in which they are extended
+                     delete from sink_lines l using (
+                         select order_key from sink_lines where sink = $1 order by order_key limit $2
+                         for update) w
+                     where l.sink = $1 and l.order_key = w.order_key",
+                );
+                let query = query.bind(sink).bind(limit);
+                Ok(query.execute(&mut **transaction).await?.rows_affected())
+            }
+        }
+    }
+
+    /// Forgets a sink, and what has come for it since its lines were dropped.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_sink(&mut self, name: &str) -> Result<(), StoreError> {
+        const SINK: &str = "-- sinks.remove_sink
+            delete from sinks where name = $1";
+        self.guard_sinks(true).await?;
+        while self.drop_lines(name, 500).await? > 0 {}
+        match self {
+            Self::Sqlite(transaction) => {
+                sqlx::query(SINK).bind(name).execute(&mut **transaction).await?;
+            }
+            Self::Postgres(transaction) => {
+                sqlx::query(SINK).bind(name).execute(&mut **transaction).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note that a sink took something, or that it said it is gone, as long as it is where it was then. One
+    /// that is disabled stays so.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn note_sink(
         &mut self,
-        name: &str,
+        (name, place): (&str, &str),
         has_taken: bool,
         gone: Option<&str>,
         now: Timestamp,
@@ -144,16 +217,16 @@ impl Transaction {
             update sinks set taken_at = case when $2 then $4 else taken_at end,
                 disabled_at = coalesce(disabled_at, case when coalesce($3, '') <> '' then $4 end),
                 disabled_reason = coalesce(disabled_reason, $3)
-            where name = $1";
+            where name = $1 and place = $5";
         let gone = gone.map(without_nul);
         match self {
             Self::Sqlite(transaction) => {
                 let query = sqlx::query(NOTE).bind(name).bind(has_taken).bind(gone);
-                query.bind(now.micros()).execute(&mut **transaction).await?;
+                query.bind(now.micros()).bind(place).execute(&mut **transaction).await?;
             }
             Self::Postgres(transaction) => {
                 let query = sqlx::query(NOTE).bind(name).bind(has_taken).bind(gone);
-                query.bind(now.datetime()).execute(&mut **transaction).await?;
+                query.bind(now.datetime()).bind(place).execute(&mut **transaction).await?;
             }
         }
         Ok(())
@@ -212,5 +285,6 @@ fn sink(row: &impl StoredRow) -> Result<SinkRow, StoreError> {
         since: row.time(4)?,
         taken_at: row.time_or_null(5)?,
         disabled: row.time_or_null(6)?.map(|at| (at, reason)),
+        seen_at: row.time(8)?,
     })
 }

@@ -205,22 +205,32 @@ impl Transaction {
     pub async fn resume_line(
         &mut self,
         sink: &str,
-        key: Uuid,
+        (key, done_seq): (Uuid, i64),
         is_skipped: bool,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         const RESUME: &str = "-- stops.resume_line
             update sink_lines set stopped_at = null, tries = 0, failing_since = null, due_at = $4,
                 done_seq = done_seq + case when $3 then 1 else 0 end
-            where sink = $1 and order_key = $2 and stopped_at is not null";
+            where sink = $1 and order_key = $2 and stopped_at is not null and done_seq = $5";
         let done = match self {
             Self::Sqlite(transaction) => {
                 let query = sqlx::query(RESUME).bind(sink).bind(key).bind(is_skipped);
-                query.bind(now.micros()).execute(&mut **transaction).await?.rows_affected()
+                query
+                    .bind(now.micros())
+                    .bind(done_seq)
+                    .execute(&mut **transaction)
+                    .await?
+                    .rows_affected()
             }
             Self::Postgres(transaction) => {
                 let query = sqlx::query(RESUME).bind(sink).bind(key).bind(is_skipped);
-                query.bind(now.datetime()).execute(&mut **transaction).await?.rows_affected()
+                query
+                    .bind(now.datetime())
+                    .bind(done_seq)
+                    .execute(&mut **transaction)
+                    .await?
+                    .rows_affected()
             }
         };
         Ok(done > 0)

@@ -66,6 +66,7 @@ pub(super) async fn write_notices(
         return Ok(());
     }
     transaction.insert_notices(notices, now).await?;
+    transaction.guard_sinks(false).await?;
     let sinks = transaction.list_sinks().await?;
     let mut lines: BTreeMap<(Uuid, &str), NewLine<'_>> = BTreeMap::new();
     for new in notices {

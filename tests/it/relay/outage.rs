@@ -12,6 +12,7 @@ use crate::poll::wait_until;
 on_both_forms!(
     a_sink_that_is_down_for_hours_gets_everything_in_order_and_at_its_rate,
     nobody_is_told_before_the_time_that_it_said,
+    to_come_again_at_once_is_no_answer,
 );
 
 /// An outage of two hours by the clock that is stepped.
@@ -88,4 +89,14 @@ async fn nobody_is_told_before_the_time_that_it_said(form: Form) {
     for n in 1..5 {
         receiver.wait_for(&format!("w-{n}"), 1).await;
     }
+}
+
+async fn to_come_again_at_once_is_no_answer(form: Form) {
+    let receiver = Receiver::start(|_, _| Answer::With(429, "retry-after", "0".to_owned())).await;
+    let pawl = super::start(form, &receiver, "[sink.books.retry]\nfirst_secs = 600\n").await;
+    send(&pawl, "w-1", "new").await;
+    let path = "/api/v1/orders/shop/w-1";
+    let order = pawl.wait_for(path, |order| order["undelivered"][0]["attempts"] == 1).await;
+    assert!(order["undelivered"][0]["reason"].as_str().unwrap().contains("429"), "{order}");
+    assert_eq!(receiver.heard().len(), 1, "it waits as after any other failure");
 }
