@@ -176,6 +176,10 @@ impl Budget {
                 let until = now.plus((*after).min(RETRY_AFTER_MAX));
                 self.said_until = self.said_until.max(Some(until));
                 self.pause_reason = Some(reason.clone());
+                // Where that was the look whether it is back, there is an answer, and the look is over.
+                if self.paused_at.is_none_or(|at| began_at >= at) {
+                    self.paused_until = self.paused_until.filter(|_| self.failures < FAILURES_MAX);
+                }
             }
             // Whoever was under way when the source began to be left alone says nothing new.
             _ if self.paused_at.is_some_and(|at| began_at < at) => {}
@@ -272,6 +276,19 @@ mod tests {
         assert_eq!((budget.allowance(at(25)), budget.allowance(at(29))), (0, 1), "then of 10");
         budget.note(Uuid::now_v7(), &Came::Well, at(29), at(30));
         assert!(budget.allowance(at(30)) > 1, "it is back");
+    }
+
+    #[test]
+    fn a_look_that_is_told_to_come_later_is_over_then() {
+        let mut budget = failing(3);
+        // After the first pause one looks, under a lease until second 70.
+        budget.spend(1, at(70));
+        budget.note(Uuid::now_v7(), &later(2), at(10), at(11));
+        assert_eq!((budget.allowance(at(12)), budget.allowance(at(13))), (0, 1));
+        // One that was under way before says nothing of the look.
+        budget.spend(1, at(80));
+        budget.note(Uuid::now_v7(), &later(2), at(1), at(14));
+        assert_eq!(budget.allowance(at(20)), 0);
     }
 
     #[test]
